@@ -121,24 +121,30 @@ func (l *Log) poke() {
 }
 
 // Wait implements Sink.
-func (l *Log) Wait(ctx context.Context, p Position) error {
+func (l *Log) Wait(ctx context.Context, first, last Position) error {
 	l.mu.Lock()
 	b := l.pending
-	if p < b.first {
+	if last < b.first {
 		b = l.inflight
 	}
-	known := p < l.next
-	lost := l.lost(p)
+	known := last < l.next
+	earlier := l.inflight
+	lost := l.lost(first, last)
 	l.mu.Unlock()
 	switch {
 	case !known:
-		return fmt.Errorf("audit: no record has position %d", p)
+		return fmt.Errorf("audit: no record has position %d", last)
 	case lost != nil:
 		return lost
-	case b == nil || p < b.first:
+	case b == nil || last < b.first:
 		return nil // its batch has ended, and not in failure
 	}
 	l.poke()
+	if earlier != nil && earlier != b && first < b.first {
+		if err := earlier.wait(ctx); err != nil {
+			return err
+		}
+	}
 	return b.wait(ctx)
 }
 
@@ -157,10 +163,10 @@ type failure struct {
 	err        error
 }
 
-// lost returns why the entry at p was not written, or nil. The lock is held.
-func (l *Log) lost(p Position) error {
+// lost returns why an entry from first to last was not written, or nil. The lock is held.
+func (l *Log) lost(first, last Position) error {
 	for _, f := range l.failures {
-		if f.first <= p && p < f.end {
+		if f.first <= last && first < f.end {
 			return f.err
 		}
 	}

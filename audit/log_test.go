@@ -85,7 +85,7 @@ func mustAppend(t testing.TB, l *Log, e *Entry) Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Wait(context.Background(), p); err != nil {
+	if err := l.Wait(context.Background(), p, p); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -421,12 +421,15 @@ func TestFailedWriteIsReportedAndSurvived(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Wait(context.Background(), lost); err == nil {
+	if err := l.Wait(context.Background(), lost, lost); err == nil {
 		t.Fatal("a record that could not be written was acknowledged")
 	}
 	mustAppend(t, l, entry(2))
-	if err := l.Wait(context.Background(), lost); err == nil {
+	if err := l.Wait(context.Background(), lost, lost); err == nil {
 		t.Fatal("a later record made the lost one look written")
+	}
+	if err := l.Wait(context.Background(), lost-1, lost+1); err == nil {
+		t.Fatal("records around the lost one hide it")
 	}
 	if got := lookup(t, l, Query{}); len(got) != 2 || got[0].EventID != "id-2" || got[1].EventID != "id-0" {
 		t.Fatalf("lookup: %v", got)
@@ -453,7 +456,7 @@ func TestDirectoryThatCannotBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Wait(context.Background(), p); err == nil {
+	if err := l.Wait(context.Background(), p, p); err == nil {
 		t.Fatal("acknowledged without a directory")
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -471,7 +474,7 @@ func TestManyWriters(t *testing.T) {
 			for i := range 25 {
 				p, err := l.Append(context.Background(), entry(w*100+i))
 				if err == nil && i%3 > 0 {
-					err = l.Wait(context.Background(), p)
+					err = l.Wait(context.Background(), p, p)
 				}
 				if err != nil {
 					t.Error(err)

@@ -90,9 +90,9 @@ type Sink interface {
 	// On return the record has its place in the log but may not be durable yet.
 	// Calls may run together.
 	Append(ctx context.Context, e *Entry) (Position, error)
-	// Wait returns nil once the record at pos, and with it every earlier one, is durable.
-	// An error says that it may not be, and that the log takes no more.
-	Wait(ctx context.Context, pos Position) error
+	// Wait returns nil once every record from first to last is durable. An error says that
+	// one of them may not be; it stays so, whatever is written later.
+	Wait(ctx context.Context, first, last Position) error
 }
 
 // Entry is a record as the log takes it.

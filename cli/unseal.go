@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/strongroom/strongroom/secret"
+)
+
+// minPassphrase is the fewest bytes of a new passphrase.
+const minPassphrase = 12
+
+// Unsealing is what opens a sealed house: one of the two.
+type Unsealing struct {
+	Passphrase string `json:"passphrase,omitempty"`
+	Recovery   string `json:"recovery,omitempty"`
+}
+
+// Unseal is the command that gives a sealed house its passphrase.
+func Unseal(data func() (string, error)) *cobra.Command {
+	recovery := false
+	cmd := &cobra.Command{
+		Use:   "unseal",
+		Short: "Open a house that started sealed",
+		Long:  "Ask for the passphrase, or the recovery code, and give it to the house that waits for it.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := data()
+			if err != nil {
+				return err
+			}
+			prompt := "Passphrase of the house: "
+			if recovery {
+				prompt = "Recovery code: "
+			}
+			given, err := AskPassphrase(prompt)
+			if err != nil {
+				return err
+			}
+			defer given.Wipe()
+			u := Unsealing{Passphrase: string(given.Reveal())}
+			if recovery {
+				u = Unsealing{Recovery: string(given.Reveal())}
+			}
+			return NewClient(dir).Call(cmd.Context(), "POST", "/v1/unseal", u, nil)
+		},
+	}
+	cmd.Flags().BoolVar(&recovery, "recovery", false, "use the recovery code instead of the passphrase")
+	return cmd
+}
+
+// AskPassphrase reads a line without echo from the terminal, or as it comes from a pipe.
+func AskPassphrase(prompt string) (secret.Bytes, error) {
+	fd := int(os.Stdin.Fd())
+	if !term.IsTerminal(fd) {
+		line, err := bufio.NewReader(os.Stdin).ReadBytes('\n')
+		if err != nil && len(line) == 0 {
+			return secret.Bytes{}, fmt.Errorf("no passphrase was given: %w", err)
+		}
+		return secret.New(bytes.TrimRight(line, "\r\n")), nil
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	given, err := term.ReadPassword(fd)
+	fmt.Fprintln(os.Stderr)
+	return secret.New(given), err
+}
+
+// NewPassphrase asks for a new passphrase twice.
+func NewPassphrase() (secret.Bytes, error) {
+	first, err := AskPassphrase("New passphrase for the house: ")
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	if first.Len() < minPassphrase {
+		return secret.Bytes{}, fmt.Errorf("a passphrase needs at least %d characters", minPassphrase)
+	}
+	again, err := AskPassphrase("The same again: ")
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	defer again.Wipe()
+	if !first.Equal(again) {
+		return secret.Bytes{}, errors.New("the two passphrases differ")
+	}
+	return first, nil
+}

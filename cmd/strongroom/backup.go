@@ -1,0 +1,409 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/cli"
+	"github.com/strongroom/strongroom/durable"
+	"github.com/strongroom/strongroom/rootkey"
+	"github.com/strongroom/strongroom/store"
+)
+
+// A backup is a tar archive. Everything in it is sealed as it lies on disk, so it is as
+// safe as the data directory, and opens with the same root key.
+//
+//	seal.json            the root key's slots
+//	tls/<file>           the local authority
+//	store/<number>       the records, in chunks of up to 4 MiB
+//	audit/<file>         the audit log
+//	blobs/<key>          the stored bytes
+//	manifest             HMAC-SHA-256 under the root key of all before it, in order: of each entry the
+//	                     length of its name and the name, its size and its bytes; integers are uint64, big endian
+//
+// A backup without its manifest is not whole, and restore refuses it.
+const (
+	backupManifest = "manifest"
+	backupPurpose  = "backup/manifest"
+	backupChunk    = 4 << 20
+)
+
+// archive writes a backup's entries and authenticates them.
+type archive struct {
+	tar *tar.Writer
+	mac hash.Hash
+}
+
+// add writes one entry.
+func (a *archive) add(name string, size int64, r io.Reader) error {
+	if err := a.tar.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: size, Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	macEntry(a.mac, name, size)
+	_, err := io.Copy(io.MultiWriter(a.tar, a.mac), r)
+	return err
+}
+
+// macEntry authenticates an entry's name and size; its bytes follow.
+func macEntry(mac hash.Hash, name string, size int64) {
+	b := binary.BigEndian.AppendUint64(nil, uint64(len(name)))
+	b = append(b, name...)
+	mac.Write(binary.BigEndian.AppendUint64(b, uint64(size)))
+}
+
+// chunks cuts a stream whose length is not known into entries.
+type chunks struct {
+	to     *archive
+	prefix string
+	buf    []byte
+	n      int
+}
+
+func (c *chunks) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		take := min(len(p), backupChunk-len(c.buf))
+		c.buf = append(c.buf, p[:take]...)
+		p = p[take:]
+		written += take
+		if len(c.buf) == backupChunk {
+			if err := c.flush(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+func (c *chunks) flush() error {
+	if len(c.buf) == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("%s%08d", c.prefix, c.n)
+	c.n++
+	err := c.to.add(name, int64(len(c.buf)), bytes.NewReader(c.buf))
+	c.buf = c.buf[:0]
+	return err
+}
+
+// Backup writes a consistent copy of the whole house to w, while it serves.
+func (h *house) Backup(ctx context.Context, w io.Writer) (err error) {
+	release := h.blobs.hold()
+	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	a := &archive{tar: tar.NewWriter(w), mac: hmac.New(sha256.New, h.root.Derive(backupPurpose).Reveal())}
+	if err := a.addFiles(h.cfg.Data, sealName, tlsName); err != nil {
+		return err
+	}
+	records := &chunks{to: a, prefix: storeName + "/"}
+	if err := h.db.Backup(ctx, records); err != nil {
+		return err
+	}
+	if err := records.flush(); err != nil {
+		return err
+	}
+	if err := h.audit.Backup(func(name string, size int64, r io.Reader) error { return a.add(auditName+"/"+name, size, r) }); err != nil {
+		return err
+	}
+	if err := h.backupBlobs(ctx, a); err != nil {
+		return err
+	}
+	sum := a.mac.Sum(nil)
+	if err := a.add(backupManifest, int64(len(sum)), bytes.NewReader(sum)); err != nil {
+		return err
+	}
+	return a.tar.Close()
+}
+
+// addFiles adds files and the files of folders of dir.
+func (a *archive) addFiles(dir string, names ...string) error {
+	for _, name := range names {
+		err := filepath.WalkDir(filepath.Join(dir, name), func(p string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			content, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(dir, p)
+			if err != nil {
+				return err
+			}
+			return a.add(filepath.ToSlash(rel), int64(len(content)), bytes.NewReader(content))
+		})
+		if err != nil && !(errors.Is(err, os.ErrNotExist) && name == tlsName) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *house) backupBlobs(ctx context.Context, a *archive) error {
+	for info, err := range h.blobs.List(ctx, "", "") {
+		if err != nil {
+			return err
+		}
+		r, err := h.blobs.Get(ctx, info.Key, 0, -1)
+		if err != nil {
+			return err
+		}
+		err = a.add(blobsName+"/"+info.Key, info.Size, r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func backupCommand(cfg *config, load func() error) *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write a consistent copy of the whole house to a file",
+		Long: `Write a consistent copy of the whole house to a file, or to standard output for "-". The
+house may be running. The copy is sealed like the house and opens with the same root key, which is
+not in it.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := load(); err != nil {
+				return err
+			}
+			if args[0] == "-" {
+				return backupTo(cmd, cfg, cmd.OutOrStdout())
+			}
+			return backupFile(cmd, cfg, args[0])
+		},
+	}
+}
+
+// backupFile writes a backup to a new file, which appears only when it is whole and on disk.
+func backupFile(cmd *cobra.Command, cfg *config, name string) (err error) {
+	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s is there already", name)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if err := backupTo(cmd, cfg, f); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), os.Rename(f.Name(), name), durable.SyncDir(filepath.Dir(name))); err != nil {
+		return err
+	}
+	cmd.PrintErrf("wrote %s, %d bytes\n", name, info.Size())
+	return f.Close()
+}
+
+func backupTo(cmd *cobra.Command, cfg *config, w io.Writer) error {
+	stream, err := cli.NewClient(cfg.Data).Stream(cmd.Context(), "POST", "/v1/backup", nil)
+	if errors.Is(err, cli.ErrNotRunning) {
+		return withHouse(cmd, cfg, func(h *house) error { return h.Backup(cmd.Context(), w) })
+	}
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	_, err = io.Copy(w, stream)
+	return err
+}
+
+func restoreCommand(cfg *config, load func() error) *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make a data directory from a backup",
+		Long: `Make a new data directory (--data) from a backup. The root key, passphrase or recovery code of
+the house that was backed up opens it. Nothing is there until everything is.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := load(); err != nil {
+				return err
+			}
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := restore(cmd.Context(), cfg, f); err != nil {
+				return err
+			}
+			cmd.PrintErrf("restored %s\n", cfg.Data)
+			return nil
+		},
+	}
+}
+
+// restore unpacks a backup beside the data directory and moves it there when all of it has
+// been authenticated.
+func restore(ctx context.Context, cfg *config, r io.Reader) (err error) {
+	if _, err := os.Lstat(cfg.Data); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s is there already", cfg.Data)
+	}
+	if err := durable.MkdirAll(filepath.Dir(cfg.Data), 0o700); err != nil {
+		return err
+	}
+	part := *cfg
+	if part.Data, err = os.MkdirTemp(filepath.Dir(cfg.Data), filepath.Base(cfg.Data)+".restoring-*"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(part.Data))
+		}
+	}()
+	u := &unpacking{cfg: &part, archive: tar.NewReader(r)}
+	root, err := u.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := u.unpack(ctx, root); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(part.Data, cfg.Data), durable.SyncDir(filepath.Dir(cfg.Data)))
+}
+
+// errBackup says that a file is no whole backup.
+var errBackup = errors.New("not a whole backup of a house that this root key opens")
+
+// unpacking is a restore under way.
+type unpacking struct {
+	cfg     *config
+	archive *tar.Reader
+	mac     hash.Hash
+	records *io.PipeWriter
+	blobs   *blob.Dir
+}
+
+// open unpacks the seal file, which comes first, and opens the root key with it.
+func (u *unpacking) open() (*rootkey.Key, error) {
+	head, err := u.archive.Next()
+	if err != nil || head.Name != sealName || head.Size > 1<<20 {
+		return nil, fmt.Errorf("%w: it does not begin with %s", errBackup, sealName)
+	}
+	text, err := io.ReadAll(u.archive)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBackup, err)
+	}
+	if err := durable.WriteFile(u.cfg.path(sealName), text, 0o600); err != nil {
+		return nil, err
+	}
+	root, err := openRoot(u.cfg)
+	if err != nil {
+		return nil, err
+	}
+	u.mac = hmac.New(sha256.New, root.Derive(backupPurpose).Reveal())
+	macEntry(u.mac, sealName, head.Size)
+	u.mac.Write(text)
+	return root, nil
+}
+
+// unpack unpacks the rest. The records go to the store as they come.
+func (u *unpacking) unpack(ctx context.Context, root *rootkey.Key) (err error) {
+	if u.blobs, err = blob.OpenDir(u.cfg.path(blobsName)); err != nil {
+		return err
+	}
+	pr, pw := io.Pipe()
+	u.records = pw
+	done := make(chan error, 1)
+	go func() {
+		err := store.Restore(u.cfg.path(storeName), root, pr)
+		pr.CloseWithError(err)
+		done <- err
+	}()
+	whole := false
+	err = u.entries(ctx, &whole)
+	pw.CloseWithError(io.EOF)
+	if err := errors.Join(err, <-done); err != nil {
+		return err
+	}
+	if !whole {
+		return fmt.Errorf("%w: its end is missing", errBackup)
+	}
+	return nil
+}
+
+// entries unpacks entry after entry until the manifest, which must be right and the last.
+func (u *unpacking) entries(ctx context.Context, whole *bool) error {
+	for ctx.Err() == nil {
+		head, err := u.archive.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errBackup, err)
+		}
+		if *whole {
+			return fmt.Errorf("%w: something follows its end", errBackup)
+		}
+		if head.Name == backupManifest {
+			sum, err := io.ReadAll(io.LimitReader(u.archive, 1<<10))
+			if err != nil || !hmac.Equal(sum, u.mac.Sum(nil)) {
+				return fmt.Errorf("%w: it has been changed", errBackup)
+			}
+			*whole = true
+			continue
+		}
+		macEntry(u.mac, head.Name, head.Size)
+		if err := u.entry(ctx, head.Name); err != nil {
+			return fmt.Errorf("%s: %w", head.Name, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// entry unpacks one entry to where it belongs.
+func (u *unpacking) entry(ctx context.Context, name string) error {
+	content := io.TeeReader(u.archive, u.mac)
+	folder, rest, _ := strings.Cut(name, "/")
+	if path.Clean(name) != name || rest == "" || strings.HasPrefix(rest, "../") {
+		return fmt.Errorf("%w: malformed name", errBackup)
+	}
+	switch folder {
+	case storeName:
+		_, err := io.Copy(u.records, content)
+		return err
+	case tlsName, auditName:
+		return writeSynced(u.cfg.path(name), content)
+	case blobsName:
+		_, err := u.blobs.Put(ctx, rest, content)
+		return err
+	}
+	return fmt.Errorf("%w: unknown part", errBackup)
+}
+
+// writeSynced writes a new file durably.
+func writeSynced(name string, r io.Reader) error {
+	if err := durable.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Sync(), f.Close(), durable.SyncDir(filepath.Dir(name)))
+}

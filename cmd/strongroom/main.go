@@ -1,0 +1,103 @@
+// Strongroom keeps the data of five kinds of workload under keys that the data's owner
+// controls, and speaks the AWS wire protocols.
+//
+// This package is the one binary. serve.go starts a house, house.go joins its parts,
+// services.go is the list of its services, config.go is what an operator can choose,
+// control.go answers the operator's commands, and backup.go and check.go look after a data
+// directory. The commands that speak to a running house are in package cli.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strongroom/strongroom/cli"
+)
+
+// version is set when a release is built: -ldflags "-X main.version=v1.2.3".
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "strongroom:", hint(err))
+		os.Exit(1)
+	}
+}
+
+// hint adds what to do next to errors whose cure is known.
+func hint(err error) string {
+	if errors.Is(err, cli.ErrNotRunning) {
+		return err.Error() + "; start it with: " + self() + " serve"
+	}
+	return err.Error()
+}
+
+// self is how the user called this program, so that what is printed can be typed.
+func self() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/strongroom"
+	}
+	return os.Args[0]
+}
+
+// command is the whole command line.
+func command() *cobra.Command {
+	cfg, file := &config{}, ""
+	root := &cobra.Command{
+		Use:   "strongroom",
+		Short: "Keep data under keys that its owner controls",
+		Long: `Strongroom keeps data under keys that the data's owner controls, and speaks the AWS wire
+protocols: the AWS CLI, SDKs and Terraform work by changing the endpoint.
+
+To begin:
+
+    strongroom serve                 start a house, and make it at the first start
+    eval "$(strongroom env)"         point AWS clients at it
+    aws sts get-caller-identity      and use it`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetOut(os.Stdout)
+	root.PersistentFlags().StringVar(&file, "config", "", "YAML file with the configuration; flags win over it")
+	cfg.bindHouse(root.PersistentFlags())
+	load := func() error { return cfg.load(file) }
+	dataOf := func() (string, error) {
+		err := load()
+		return cfg.Data, err
+	}
+	root.AddCommand(
+		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), operationsCommand(),
+		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), versionCommand(),
+	)
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			revision := "unknown revision"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						revision = s.Value
+					}
+				}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "strongroom %s (%s, %s, %s/%s)\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		},
+	}
+}

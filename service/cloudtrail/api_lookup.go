@@ -1,0 +1,98 @@
+package cloudtrail
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/strongroom/strongroom/api/cloudtrail"
+	"github.com/strongroom/strongroom/audit"
+	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// maxResults is the size of a page, and its default.
+const maxResults = 50
+
+// LookupEvents returns the account's records in the region, newest first, a page at a time.
+func (s *Service) LookupEvents(ctx context.Context, in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
+	c := call.From(ctx)
+	if in.EventCategory == cloudtrail.EventCategoryInsight {
+		return &cloudtrail.LookupEventsOutput{}, nil // there are no insights: nothing here guesses
+	}
+	q, err := query(c, in)
+	if err != nil {
+		return nil, err
+	}
+	// A token goes on with the listing it was made for, and no other.
+	scope := c.Principal.Account + "/" + c.Region + "/" + q.Attribute + "/" + q.Value + "/" + q.From.String() + "/" + q.To.String()
+	if in.NextToken != nil {
+		position, err := s.pages.Position(scope, *in.NextToken)
+		if err != nil {
+			return nil, cloudtrail.InvalidNextTokenException("The NextToken is not valid. Start the lookup again without one.")
+		}
+		before, err := strconv.ParseUint(position, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		q.Before = audit.Position(before)
+	}
+	found, err := s.records.Lookup(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &cloudtrail.LookupEventsOutput{Events: make([]cloudtrail.Event, 0, len(found))}
+	for i := range found {
+		out.Events = append(out.Events, event(&found[i]))
+	}
+	if len(found) == q.Limit {
+		last := found[len(found)-1].Position
+		out.NextToken = wire.Ptr(s.pages.Token(scope, strconv.FormatUint(uint64(last), 10)))
+	}
+	return out, nil
+}
+
+// query reads the input as a query of the log.
+func query(c *call.Call, in *cloudtrail.LookupEventsInput) (audit.Query, error) {
+	q := audit.Query{Account: c.Principal.Account, Region: c.Region, From: wire.Val(in.StartTime), To: wire.Val(in.EndTime), Limit: maxResults}
+	if in.MaxResults != nil {
+		q.Limit = int(*in.MaxResults)
+		if q.Limit < 1 || q.Limit > maxResults {
+			return q, cloudtrail.InvalidMaxResultsException("The value %d of MaxResults is not between 1 and %d.", q.Limit, maxResults)
+		}
+	}
+	if in.StartTime != nil && in.EndTime != nil && in.EndTime.Before(*in.StartTime) {
+		return q, cloudtrail.InvalidTimeRangeException("The start time is after the end time.")
+	}
+	switch len(in.LookupAttributes) {
+	case 0:
+	case 1:
+		q.Attribute = string(in.LookupAttributes[0].AttributeKey)
+		q.Value = wire.Val(in.LookupAttributes[0].AttributeValue)
+	default:
+		return q, cloudtrail.InvalidLookupAttributesException("You can only use 1 attribute in a lookup; %d were given.", len(in.LookupAttributes))
+	}
+	return q, nil
+}
+
+// event is a record as LookupEvents answers it.
+func event(f *audit.Found) cloudtrail.Event {
+	e := cloudtrail.Event{
+		EventId:         wire.Ptr(f.EventID),
+		EventName:       wire.Ptr(f.EventName),
+		ReadOnly:        wire.Ptr(strconv.FormatBool(f.ReadOnly)),
+		EventTime:       wire.Ptr(f.Time),
+		EventSource:     wire.Ptr(f.EventSource),
+		Resources:       make([]cloudtrail.Resource, 0, len(f.Resources)),
+		CloudTrailEvent: wire.Ptr(string(f.JSON)),
+	}
+	if f.AccessKeyID != "" {
+		e.AccessKeyId = wire.Ptr(f.AccessKeyID)
+	}
+	if f.Username != "" {
+		e.Username = wire.Ptr(f.Username)
+	}
+	for _, r := range f.Resources {
+		e.Resources = append(e.Resources, cloudtrail.Resource{ResourceType: wire.Ptr(r.Type), ResourceName: wire.Ptr(r.ARN)})
+	}
+	return e
+}

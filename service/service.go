@@ -1,0 +1,73 @@
+// Package service holds the Room: all that a service of the house is given, and what
+// it gives back. A service takes nothing else from outside, and no service imports
+// another: what one needs of another it calls through Inside, which is the same road
+// that a client's call takes.
+package service
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/strongroom/strongroom/audit"
+	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/job"
+	"github.com/strongroom/strongroom/secret"
+	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// Room is what a service is given when it is opened.
+type Room struct {
+	Regions []string   // the regions the house serves; the first is its home
+	Store   store.DB   // the service's own part of the store
+	Blobs   blob.Store // shared by all services; names are random, so they never meet
+	Jobs    *job.Queue
+	Audit   audit.Reader // what has happened in an account
+	Root    Root         // the root key, behind purposes
+	Log     *slog.Logger // the operator's log: no secrets, no customer data
+
+	// Inside returns the door through which the service called name, such as
+	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's
+	// principal; without, or with AsService, as itself.
+	Inside func(name string) wire.Invoker
+	// Authorize decides a permission from within a handler.
+	Authorize call.Authorizer
+}
+
+// Root wraps small secrets under the root key of the house. Both bind the purpose:
+// what was wrapped for one purpose does not open for another.
+type Root interface {
+	Wrap(purpose string, plaintext []byte) ([]byte, error)
+	Unwrap(purpose string, wrapped []byte) ([]byte, error)
+	// Derive returns 32 bytes that are always the same for a purpose.
+	Derive(purpose string) secret.Bytes
+}
+
+// Service is an opened service, as the gateway and the house see it.
+type Service struct {
+	API *wire.Service
+	// Impl implements the generated Service interface.
+	Impl any
+	// Target says what a decoded and validated call acts on. An error is answered as it is.
+	Target func(ctx context.Context, c *call.Call) (call.Target, error)
+	// Check reads and authenticates what the service keeps outside the store, and tells what
+	// it does a line at a time; nil where there is nothing of the kind.
+	Check func(ctx context.Context, tell func(string)) error
+	// Close releases what the service holds; it may be nil.
+	Close func() error
+}
+
+type asServiceKey struct{}
+
+// AsService returns a context in which calls made through Inside are made by the
+// service itself, not for the caller of the call in ctx.
+func AsService(ctx context.Context) context.Context {
+	return context.WithValue(ctx, asServiceKey{}, true)
+}
+
+// IsAsService reports whether ctx came from AsService.
+func IsAsService(ctx context.Context) bool {
+	as, _ := ctx.Value(asServiceKey{}).(bool)
+	return as
+}
