@@ -21,30 +21,39 @@ const redacted = "[secret]"
 
 // Bytes is a secret byte string. The zero value is the empty secret. Copies of a
 // Bytes share the same memory, so Wipe reaches all of them.
-type Bytes struct{ raw []byte }
+type Bytes struct {
+	// A pointer, because package fmt prints the unexported fields of other types without
+	// asking their methods, and then writes no more of a pointer than its address.
+	held *[]byte
+}
 
 // New makes a secret of b and takes ownership of it: the caller must not use b
 // afterwards.
-func New(b []byte) Bytes { return Bytes{raw: b} }
+func New(b []byte) Bytes { return Bytes{held: &b} }
 
 // FromString makes a secret of the bytes of s.
-func FromString(s string) Bytes { return Bytes{raw: []byte(s)} }
+func FromString(s string) Bytes { return New([]byte(s)) }
 
 // Reveal returns the secret itself, not a copy. The caller must neither keep it
 // longer than it needs nor write to it.
-func (b Bytes) Reveal() []byte { return b.raw }
+func (b Bytes) Reveal() []byte {
+	if b.held == nil {
+		return nil
+	}
+	return *b.held
+}
 
 // Len returns the number of bytes in the secret.
-func (b Bytes) Len() int { return len(b.raw) }
+func (b Bytes) Len() int { return len(b.Reveal()) }
 
 // Equal reports in constant time whether both secrets hold the same bytes. Only
 // their lengths may show in the time it takes.
 func (b Bytes) Equal(other Bytes) bool {
-	return subtle.ConstantTimeCompare(b.raw, other.raw) == 1
+	return subtle.ConstantTimeCompare(b.Reveal(), other.Reveal()) == 1
 }
 
 // Wipe overwrites the secret with zeros. Every copy of b is wiped with it.
-func (b Bytes) Wipe() { clear(b.raw) }
+func (b Bytes) Wipe() { clear(b.Reveal()) }
 
 // String returns a fixed word, never the secret.
 func (Bytes) String() string { return redacted }

@@ -11,7 +11,7 @@ import (
 // heldBlobs holds back deletions while a backup runs: what the backup's records name
 // must still be there when its turn comes to be copied.
 type heldBlobs struct {
-	blob.Store
+	*blob.Dir
 
 	mu    sync.Mutex
 	held  int      // backups that run
@@ -28,7 +28,7 @@ func (h *heldBlobs) Delete(ctx context.Context, key string) error {
 		return nil
 	}
 	h.mu.Unlock()
-	return h.Store.Delete(ctx, key)
+	return h.Dir.Delete(ctx, key)
 }
 
 // hold begins to hold deletions back; release ends it and does those that were asked for.
@@ -46,7 +46,7 @@ func (h *heldBlobs) hold() (release func(context.Context) error) {
 		h.mu.Unlock()
 		var errs []error
 		for _, key := range due {
-			errs = append(errs, h.Store.Delete(ctx, key))
+			errs = append(errs, h.Dir.Delete(ctx, key))
 		}
 		return errors.Join(errs...)
 	}

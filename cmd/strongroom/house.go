@@ -75,7 +75,7 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 	if err != nil {
 		return h, err
 	}
-	h.blobs = &heldBlobs{Store: dir}
+	h.blobs = &heldBlobs{Dir: dir}
 	if err = h.openGateway(); err != nil {
 		return h, err
 	}

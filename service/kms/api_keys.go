@@ -1,0 +1,245 @@
+package kms
+
+import (
+	"context"
+
+	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/job"
+	"github.com/strongroom/strongroom/resource"
+	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// The waiting period before deletion, in days.
+const (
+	minWindow = 7
+	maxWindow = 30 // also when none is given
+)
+
+// CreateKey makes a symmetric encryption key.
+func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.CreateKeyOutput, error) {
+	if err := checkCreate(in); err != nil {
+		return nil, err
+	}
+	c := call.From(ctx)
+	h := home{c.Region, c.Principal.Account, newKeyID()}
+	r := newRecord()
+	r.Description, r.Policy = wire.Val(in.Description), defaultPolicy(h.account)
+	if in.Policy != nil {
+		r.Policy = *in.Policy
+	}
+	if err := s.checkPolicy(c, r.Policy, h.arn(), wire.Val(in.BypassPolicyLockoutSafetyCheck)); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.Tags, err = mergeTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r) }); err != nil {
+		return nil, err
+	}
+	c.Resources = append(c.Resources, call.Resource{Account: h.account, Type: keyType, ARN: h.arn()})
+	return &api.CreateKeyOutput{KeyMetadata: metadata(h, &r)}, nil
+}
+
+// newRecord returns the record of a fresh symmetric customer key.
+func newRecord() record {
+	return record{
+		Created: now(), State: api.KeyStateEnabled, Manager: api.KeyManagerTypeCustomer, Spec: api.KeySpecSymmetricDefault,
+		Usage: api.KeyUsageTypeEncryptDecrypt, Origin: api.OriginTypeAwsKms, Version: 1,
+	}
+}
+
+// addKey writes a key that is new, with its first material.
+func (s *Service) addKey(tx store.Tx, h home, r *record) error {
+	if err := add(tx, path(countTag, h.region, h.account), 1, maxKeys); err != nil {
+		return err
+	}
+	if err := s.addMaterial(tx, h, r.Version); err != nil {
+		return err
+	}
+	if r.Rotation.Days > 0 {
+		if err := s.scheduleRotation(tx, h, r); err != nil {
+			return err
+		}
+	}
+	return write(tx, h.path(keyTag), r)
+}
+
+// keySpec returns the spec that is asked for, under either of its two names.
+func keySpec(in *api.CreateKeyInput) api.KeySpec {
+	switch {
+	case in.KeySpec != "":
+		return in.KeySpec
+	case in.CustomerMasterKeySpec != "":
+		return api.KeySpec(in.CustomerMasterKeySpec)
+	}
+	return api.KeySpecSymmetricDefault
+}
+
+// checkCreate refuses what no key can be, and the kinds of keys that there are not here.
+func checkCreate(in *api.CreateKeyInput) error {
+	spec := keySpec(in)
+	switch {
+	case in.KeySpec != "" && in.CustomerMasterKeySpec != "":
+		return invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+	case in.XksKeyId != nil && in.Origin != api.OriginTypeExternalKeyStore:
+		return invalid("XksKeyId can only be specified for a key with Origin EXTERNAL_KEY_STORE.")
+	case spec != api.KeySpecSymmetricDefault && in.KeyUsage == "":
+		return invalid("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	case spec == api.KeySpecSymmetricDefault && in.KeyUsage != "" && in.KeyUsage != api.KeyUsageTypeEncryptDecrypt:
+		return invalid("KeyUsage %s is not compatible with KeySpec %s", in.KeyUsage, spec)
+	case in.CustomKeyStoreId != nil:
+		return api.CustomKeyStoreNotFoundException("Custom key store with ID %s was not found.", *in.CustomKeyStoreId)
+	case spec != api.KeySpecSymmetricDefault:
+		return api.UnsupportedOperationException("KeySpec %s is not supported.", spec)
+	case in.Origin != "" && in.Origin != api.OriginTypeAwsKms:
+		return api.UnsupportedOperationException("Origin %s is not supported.", in.Origin)
+	case wire.Val(in.MultiRegion):
+		return api.UnsupportedOperationException("Multi-Region keys are not supported.")
+	}
+	return nil
+}
+
+// metadata is what DescribeKey and CreateKey tell of a key.
+func metadata(h home, r *record) *api.KeyMetadata {
+	arn := h.arn()
+	m := &api.KeyMetadata{
+		AWSAccountId: &h.account, KeyId: &h.id, Arn: &arn, CreationDate: &r.Created,
+		Enabled: wire.Ptr(r.State == api.KeyStateEnabled), Description: &r.Description, KeyUsage: r.Usage, KeyState: r.State,
+		Origin: r.Origin, KeyManager: r.Manager, KeySpec: r.Spec, CustomerMasterKeySpec: api.CustomerMasterKeySpec(r.Spec),
+		EncryptionAlgorithms: []api.EncryptionAlgorithmSpec{api.EncryptionAlgorithmSpecSymmetricDefault},
+		MultiRegion:          wire.Ptr(false),
+	}
+	if !r.Deletion.IsZero() {
+		m.DeletionDate = &r.Deletion
+	}
+	return m
+}
+
+// DescribeKey tells what a key is.
+func (s *Service) DescribeKey(ctx context.Context, _ *api.DescribeKeyInput) (*api.DescribeKeyOutput, error) {
+	e, err := authorizedKey(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &api.DescribeKeyOutput{KeyMetadata: metadata(e.home, &e.record)}, nil
+}
+
+// ListKeys lists the keys of the caller's account in the region of the call.
+func (s *Service) ListKeys(ctx context.Context, in *api.ListKeysInput) (*api.ListKeysOutput, error) {
+	c := call.From(ctx)
+	in0 := home{region: c.Region, account: c.Principal.Account}
+	p, err := s.page("ListKeys", in0, in.Marker, in.Limit, 100, 1000)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListKeysOutput{Keys: []api.KeyListEntry{}}
+	err = p.scan(ctx, s, path(keyTag, in0.region, in0.account, ""), func(_ store.Reader, id string, _ []byte) error {
+		out.Keys = append(out.Keys, api.KeyListEntry{KeyId: &id, KeyArn: wire.Ptr(home{in0.region, in0.account, id}.arn())})
+		return nil
+	})
+	out.NextMarker, out.Truncated = p.marker()
+	return out, err
+}
+
+// EnableKey makes a key usable.
+func (s *Service) EnableKey(ctx context.Context, _ *api.EnableKeyInput) (*api.EnableKeyOutput, error) {
+	return nil, s.setState(ctx, api.KeyStateEnabled)
+}
+
+// DisableKey makes a key unusable until it is enabled. It takes effect on the next call.
+func (s *Service) DisableKey(ctx context.Context, _ *api.DisableKeyInput) (*api.DisableKeyOutput, error) {
+	return nil, s.setState(ctx, api.KeyStateDisabled)
+}
+
+func (s *Service) setState(ctx context.Context, state api.KeyState) error {
+	return s.changeAuthorized(ctx, func(_ store.Tx, r *record) error {
+		r.State = state
+		return nil
+	})
+}
+
+// changeAuthorized changes the authorized key, which must not be pending deletion.
+func (s *Service) changeAuthorized(ctx context.Context, fn func(tx store.Tx, r *record) error) error {
+	e, err := authorizedKey(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, e.home, func(tx store.Tx, r *record) error {
+		if err := r.mutable(e.arn); err != nil {
+			return err
+		}
+		return fn(tx, r)
+	})
+}
+
+// UpdateKeyDescription changes a key's description.
+func (s *Service) UpdateKeyDescription(ctx context.Context, in *api.UpdateKeyDescriptionInput) (*api.UpdateKeyDescriptionOutput, error) {
+	return nil, s.changeAuthorized(ctx, func(_ store.Tx, r *record) error {
+		r.Description = wire.Val(in.Description)
+		return nil
+	})
+}
+
+// ScheduleKeyDeletion makes a key unusable at once, and has its material destroyed for ever
+// when the waiting period is over.
+func (s *Service) ScheduleKeyDeletion(ctx context.Context, in *api.ScheduleKeyDeletionInput) (*api.ScheduleKeyDeletionOutput, error) {
+	e, err := authorizedKey(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	window := int32(maxWindow)
+	if in.PendingWindowInDays != nil {
+		window = *in.PendingWindowInDays
+	}
+	if window < minWindow || window > maxWindow {
+		return nil, invalid("PendingWindowInDays must be between %d and %d, inclusive.", minWindow, maxWindow)
+	}
+	due := now().AddDate(0, 0, int(window))
+	err = s.changeAuthorized(ctx, func(tx store.Tx, r *record) error {
+		r.State, r.Deletion = api.KeyStatePendingDeletion, due
+		return s.room.Jobs.Schedule(tx, job.Job{Kind: deletionJob, ID: jobID(e.home), Due: due})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.ScheduleKeyDeletionOutput{
+		KeyId: &e.arn, DeletionDate: &due, KeyState: api.KeyStatePendingDeletion, PendingWindowInDays: &window,
+	}, nil
+}
+
+// CancelKeyDeletion keeps a key that was to be deleted. The key is disabled afterwards.
+func (s *Service) CancelKeyDeletion(ctx context.Context, _ *api.CancelKeyDeletionInput) (*api.CancelKeyDeletionOutput, error) {
+	e, err := authorizedKey(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, e.home, func(tx store.Tx, r *record) error {
+		if r.State != api.KeyStatePendingDeletion {
+			return api.KMSInvalidStateException("%s is not pending deletion.", e.arn)
+		}
+		r.State = api.KeyStateDisabled
+		r.Deletion = record{}.Deletion
+		return s.room.Jobs.Cancel(tx, deletionJob, jobID(e.home))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CancelKeyDeletionOutput{KeyId: &e.arn}, nil
+}
+
+// mergeTags lays the tags of a request over those that a key has.
+func mergeTags(have resource.Tags, request []api.Tag) (resource.Tags, error) {
+	changes := make(resource.Tags, len(request))
+	for _, t := range request {
+		k := wire.Val(t.TagKey)
+		if _, twice := changes[k]; twice {
+			return nil, api.TagException("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		changes[k] = wire.Val(t.TagValue)
+	}
+	merged, err := have.Merge(changes)
+	return merged, tagError(err)
+}

@@ -1,0 +1,225 @@
+package kms
+
+import (
+	"bytes"
+	"runtime"
+	"strings"
+	"sync"
+	"weak"
+
+	"github.com/strongroom/strongroom/policy"
+	"github.com/strongroom/strongroom/service/kms/grant"
+	"github.com/strongroom/strongroom/service/kms/key"
+	"github.com/strongroom/strongroom/store"
+)
+
+// Most values that each memo keeps. A busy house uses few of its keys at a time; a very
+// busy one has room for all that an account and region may have.
+const (
+	maxCachedKeys   = 1 << 17
+	maxCachedGrants = 1 << 16
+)
+
+// entry is a key as the hot path needs it: one snapshot of all that a decision and a use
+// depend on. It never changes.
+type entry struct {
+	home
+	record
+	arn      string
+	policy   *policy.Document
+	aliases  []string // sorted
+	grants   int      // how many there are, of all grantees
+	material *key.Material
+}
+
+// place says where key material is.
+type place struct {
+	home
+	version uint32
+}
+
+// memos are what the Service keeps in memory of the store.
+type memos struct {
+	keys     *store.Memo[*entry]        // by k
+	aliases  *store.Memo[string]        // by a: the key's id
+	places   *store.Memo[place]         // by m
+	material *store.Memo[*key.Material] // by b
+	grants   *store.Memo[*grant.Set]    // by e, without the grant
+}
+
+func (s *Service) openMemos() {
+	db := s.room.Store
+	s.keys = store.NewMemo(db, s.loadKey, store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey})
+	s.aliases = store.NewMemo(db, loadAlias, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(aliasTag)})
+	s.places = store.NewMemo(db, loadPlace, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(materialTag)})
+	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedGrants, Invalidates: only(backingTag)})
+	s.grants = store.NewMemo(db, loadGrants, store.MemoOptions{Max: maxCachedGrants, Invalidates: staleGrants})
+}
+
+func (m *memos) close() {
+	m.keys.Close()
+	m.aliases.Close()
+	m.places.Close()
+	m.material.Close()
+	m.grants.Close()
+}
+
+// only returns the invalidation of a memo whose keys are those of the records with tag.
+func only(tag string) func(storeKey []byte) []string {
+	return func(storeKey []byte) []string {
+		if !tagged(storeKey, tag) {
+			return nil
+		}
+		return []string{string(storeKey)}
+	}
+}
+
+func tagged(storeKey []byte, tag string) bool {
+	return len(storeKey) > 1 && storeKey[0] == tag[0] && storeKey[1] == 0
+}
+
+// staleKey names the entry that a changed record makes stale: that of its key.
+func staleKey(storeKey []byte) []string {
+	for _, tag := range []string{keyTag, backingTag, namesTag, countTag} {
+		if !tagged(storeKey, tag) {
+			continue
+		}
+		if h, _, ok := homeOf(storeKey); ok {
+			return []string{h.path(keyTag)}
+		}
+	}
+	return nil
+}
+
+// staleGrants names the set that a changed grant makes stale: that of its grantee.
+func staleGrants(storeKey []byte) []string {
+	if !tagged(storeKey, granteeTag) {
+		return nil
+	}
+	if i := bytes.LastIndexByte(storeKey, 0); i > 0 {
+		return []string{string(storeKey[:i])}
+	}
+	return nil
+}
+
+func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
+	h, _, ok := homeOf(storeKey)
+	if !ok {
+		return nil, internal("malformed key %q", storeKey)
+	}
+	rec, err := read[record](r, string(storeKey))
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{home: h, record: rec, arn: h.arn()}
+	if e.policy, err = s.documents.parse(rec.Policy); err != nil {
+		return nil, internal("policy of %s: %w", e.arn, err)
+	}
+	e.Policy = "" // the document has the text, once for all keys that share it
+	if e.grants, err = count(r, h.path(countTag)); err != nil {
+		return nil, err
+	}
+	if e.aliases, err = aliasesOf(r, h); err != nil {
+		return nil, err
+	}
+	e.material, err = s.backing(r, h, rec.Version)
+	return e, err
+}
+
+func aliasesOf(r store.Reader, h home) ([]string, error) {
+	var names []string
+	prefix := []byte(h.under(namesTag, ""))
+	scan := store.Prefix(prefix)
+	scan.KeysOnly = true
+	for rec, err := range r.Scan(scan) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, string(rec.Key[len(prefix):]))
+	}
+	return names, nil
+}
+
+func loadAlias(r store.Reader, storeKey []byte) (string, error) {
+	a, err := read[aliasRecord](r, string(storeKey))
+	return a.Key, err
+}
+
+func loadPlace(r store.Reader, storeKey []byte) (place, error) {
+	text, err := r.Get(storeKey)
+	if err != nil {
+		return place{}, err
+	}
+	parts := strings.Split(string(text), sep)
+	region, _, ok := strings.Cut(string(storeKey[2:]), sep)
+	if len(parts) != 3 || !ok {
+		return place{}, internal("malformed place of key material")
+	}
+	version, err := parseDigits(parts[2])
+	if err != nil {
+		return place{}, internal("place of key material: %w", err)
+	}
+	return place{home{region, parts[0], parts[1]}, version}, nil
+}
+
+func (s *Service) loadMaterial(r store.Reader, storeKey []byte) (*key.Material, error) {
+	h, rest, ok := homeOf(storeKey)
+	version, err := parseDigits(rest)
+	if !ok || err != nil {
+		return nil, internal("malformed key of a backing key")
+	}
+	return s.backing(r, h, version)
+}
+
+func loadGrants(r store.Reader, memoKey []byte) (*grant.Set, error) {
+	var all []*grant.Grant
+	for rec, err := range r.Scan(store.Prefix(append(memoKey[:len(memoKey):len(memoKey)], 0))) {
+		if err != nil {
+			return nil, err
+		}
+		g, err := decodeGrant(rec.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return grant.NewSet(all), nil
+}
+
+// documents keeps compiled key policies, one for each text that is in use. Most keys of an
+// account have the same policy, and compiling one costs more than a call.
+type documents struct {
+	mu     sync.Mutex
+	byText map[string]weak.Pointer[policy.Document]
+}
+
+// parse returns the compiled form of a key policy.
+func (d *documents) parse(text string) (*policy.Document, error) {
+	d.mu.Lock()
+	doc := d.byText[text].Value()
+	d.mu.Unlock()
+	if doc != nil {
+		return doc, nil
+	}
+	doc, err := policy.Parse([]byte(text), policy.KeyPolicy)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if other := d.byText[text].Value(); other != nil {
+		return other, nil
+	}
+	d.byText[text] = weak.Make(doc)
+	runtime.AddCleanup(doc, d.forget, text)
+	return doc, nil
+}
+
+// forget drops a text that no key has any more.
+func (d *documents) forget(text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p, ok := d.byText[text]; ok && p.Value() == nil {
+		delete(d.byText, text)
+	}
+}

@@ -1,0 +1,65 @@
+// Package kms is the key service: keys that never leave, policies and grants that say who
+// may use them, and the road by which everything else in the house gets its data keys.
+//
+// # Words
+//
+// A key is a KMS key: an id, a policy, a state, and one or more versions of key material. A
+// backing key is one version of the material. An alias is a name that points to a key. A
+// grant lets one principal use one key for some operations. An encryption context is a set
+// of pairs that are not secret and that a ciphertext is bound to. The domain key of a region
+// wraps the backing keys of that region, and lies itself under the house's root key.
+//
+// There are three classes of keys. Customer managed keys are what CreateKey makes. Service
+// managed keys (alias/aws/s3) are made in an account when the service first needs one there;
+// their policy is fixed. Service owned keys belong to the house's own account, one for each
+// service, customer and region; only that service, acting as itself, can name or use them
+// (alias/owned/s3/111122223333), and no customer ever sees them or a record of their use.
+//
+// # What holds
+//
+//   - Nobody has any right to a key that its policy does not give or delegate, or that a grant
+//     does not give. A grant never overrides a Deny.
+//   - The key is found before the caller is authorized, and it is the key that was authorized
+//     that is used: a handler takes it from the call's target and looks up no name again.
+//   - A key's state, policy, aliases, tags and grants count as they are at the moment of the call.
+//     Everything cached goes through store.Memo, which forgets what a commit changes before
+//     the commit is acknowledged.
+//   - Order of checks, as AWS has it: find the key, authorize, then state, then usage and algorithm,
+//     then cryptography, then DryRun.
+//   - What a caller may not see does not differ from what is not there: not in text, and as little
+//     as can be in time. That goes for keys of other accounts and for ciphertexts.
+//   - Material exists in the clear only in memory, and is wiped when its last use is over.
+//
+// # Decisions
+//
+// Where AWS does not say, or says two things:
+//
+//   - A grant alone is enough, also for a grantee of another account.
+//   - A grant to an account (arn:aws:iam::111122223333:root) is a grant to its root user.
+//   - Grants are strictly consistent: a grant works as soon as CreateGrant has answered. Grant tokens
+//     are checked and accepted, and needed for nothing but RetireGrant.
+//   - The lock-out check asks whether the key policy alone lets the caller call PutKeyPolicy or
+//     delegates that to the caller's account; identity-based policies can be mended later.
+//   - Decrypt with a KeyId is authorized on that key, and without one on the key that the ciphertext
+//     names. A ciphertext of another key is then IncorrectKeyException, wherever that key is.
+//
+// # Map
+//
+//	service.go       Open, the Service, and what it keeps in memory
+//	names.go         the names of keys and aliases, and the keys of the store's records
+//	record.go        the record of a key; changes to it
+//	cache.go         records as the hot path needs them
+//	domain.go        domain keys and backing keys
+//	resolve.go       from what a caller typed to a key
+//	owned.go         service owned and service managed keys
+//	target.go        for every operation: what must be allowed
+//	conditions.go    the condition keys
+//	granted.go       which grant allows a call
+//	keypolicy.go     default and fixed policies, the lock-out check
+//	api_*.go         the operations
+//	jobs.go          destruction and rotation, later
+//	errors.go        AWS's errors in AWS's words
+//
+//	key/             cryptography: material, ciphertext, wrapping (pure)
+//	grant/           what a grant allows (pure)
+package kms

@@ -1,0 +1,130 @@
+package grant
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+type pairs = map[string]string
+
+func TestAllows(t *testing.T) {
+	all := []string{"Decrypt", "DescribeKey", "GenerateDataKey"}
+	for _, c := range []struct {
+		name string
+		g    Grant
+		op   string
+		ctx  pairs
+		want bool
+	}{
+		{"listed, no constraint", Grant{Operations: all}, "Decrypt", pairs{"any": "thing"}, true},
+		{"not listed", Grant{Operations: all}, "Encrypt", nil, false},
+		{"equals", Grant{Operations: all, Equals: pairs{"a": "1", "b": "2"}}, "Decrypt", pairs{"b": "2", "a": "1"}, true},
+		{"equals, keys in other case", Grant{Operations: all, Equals: pairs{"aws:S3:Arn": "x"}}, "Decrypt", pairs{"AWS:s3:arn": "x"}, true},
+		{"equals, value in other case", Grant{Operations: all, Equals: pairs{"a": "x"}}, "Decrypt", pairs{"a": "X"}, false},
+		{"equals, pair too many", Grant{Operations: all, Equals: pairs{"a": "1"}}, "Decrypt", pairs{"a": "1", "b": "2"}, false},
+		{"equals, twice in two cases", Grant{Operations: all, Equals: pairs{"a": "1", "b": "1"}}, "Decrypt", pairs{"a": "1", "A": "1"}, false},
+		{"equals, pair missing", Grant{Operations: all, Equals: pairs{"a": "1", "b": "2"}}, "Decrypt", pairs{"a": "1"}, false},
+		{"equals, no context", Grant{Operations: all, Equals: pairs{"a": "1"}}, "Decrypt", nil, false},
+		{"subset", Grant{Operations: all, Subset: pairs{"a": "1"}}, "Decrypt", pairs{"a": "1", "b": "2"}, true},
+		{"subset, keys in other case", Grant{Operations: all, Subset: pairs{"Tenant": "1"}}, "Decrypt", pairs{"TENANT": "1", "b": "2"}, true},
+		{"subset, other value under the same key, right one in other case", Grant{Operations: all, Subset: pairs{"a": "1"}}, "Decrypt", pairs{"a": "2", "A": "1"}, true},
+		{"subset, other value", Grant{Operations: all, Subset: pairs{"a": "1"}}, "Decrypt", pairs{"a": "2"}, false},
+		{"subset, no context", Grant{Operations: all, Subset: pairs{"a": "1"}}, "GenerateDataKey", nil, false},
+		{"kelvin sign is no k", Grant{Operations: all, Subset: pairs{"k": "1"}}, "Decrypt", pairs{"\u212a": "1"}, false},
+		{"operation without context", Grant{Operations: all, Equals: pairs{"a": "1"}}, "DescribeKey", nil, true},
+		{"both, one fails", Grant{Operations: all, Equals: pairs{"a": "1"}, Subset: pairs{"b": "1"}}, "Decrypt", pairs{"a": "1"}, false},
+	} {
+		if got := c.g.Allows(c.op, c.ctx); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+		found := NewSet([]*Grant{{Operations: []string{"Encrypt"}, Subset: pairs{"zz": "1"}}, &c.g}).Find(c.op, c.ctx)
+		if (found == &c.g) != c.want {
+			t.Errorf("%s: a set finds %v", c.name, found)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	ops := []string{"CreateGrant", "Decrypt", "Encrypt"}
+	for _, c := range []struct {
+		name          string
+		child, parent Grant
+		want          bool
+	}{
+		{"same", Grant{Operations: ops}, Grant{Operations: ops}, true},
+		{"fewer operations", Grant{Operations: ops[1:2]}, Grant{Operations: ops}, true},
+		{"more operations", Grant{Operations: ops}, Grant{Operations: ops[:2]}, false},
+		{"constraint added", Grant{Operations: ops, Subset: pairs{"a": "1"}}, Grant{Operations: ops}, true},
+		{"constraint dropped", Grant{Operations: ops}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, false},
+		{"equals kept", Grant{Operations: ops, Equals: pairs{"A": "1"}}, Grant{Operations: ops, Equals: pairs{"a": "1"}}, true},
+		{"equals loosened to subset", Grant{Operations: ops, Subset: pairs{"a": "1"}}, Grant{Operations: ops, Equals: pairs{"a": "1"}}, false},
+		{"equals changed", Grant{Operations: ops, Equals: pairs{"a": "1", "b": "2"}}, Grant{Operations: ops, Equals: pairs{"a": "1"}}, false},
+		{"subset to equals", Grant{Operations: ops, Equals: pairs{"a": "1", "b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, true},
+		{"subset to equals of others", Grant{Operations: ops, Equals: pairs{"b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, false},
+		{"subset grown", Grant{Operations: ops, Subset: pairs{"a": "1", "b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, true},
+		{"subset shrunk", Grant{Operations: ops, Subset: pairs{"a": "1"}}, Grant{Operations: ops, Subset: pairs{"a": "1", "b": "2"}}, false},
+	} {
+		if got := c.child.Within(&c.parent); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+		if found := NewSet([]*Grant{&c.parent}).Parent(&c.child); (found != nil) != c.want {
+			t.Errorf("%s: Parent says %v", c.name, found)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	a := Grant{Name: "n", Grantee: "g", Operations: []string{"Decrypt"}, Subset: pairs{"a": "1", "b": "2"}}
+	b := a
+	b.ID, b.Created = "x", time.Now()
+	if a.Fingerprint() != b.Fingerprint() {
+		t.Error("id or time counts")
+	}
+	for i, change := range []func(*Grant){
+		func(g *Grant) { g.Name = "m" }, func(g *Grant) { g.Grantee = "h" }, func(g *Grant) { g.Retiring = "g" },
+		func(g *Grant) { g.Operations = []string{"Encrypt"} }, func(g *Grant) { g.Equals, g.Subset = g.Subset, nil },
+		func(g *Grant) { g.Subset = pairs{"a": "1"} },
+	} {
+		b := a
+		if change(&b); a.Fingerprint() == b.Fingerprint() {
+			t.Errorf("change %d does not count", i)
+		}
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	if !Distinct(pairs{"a": "", "b": ""}) || Distinct(pairs{"a": "", "A": ""}) {
+		t.Error("Distinct is wrong")
+	}
+}
+
+// FuzzSet checks that a set finds a grant exactly when one of them allows.
+func FuzzSet(f *testing.F) {
+	f.Add("a", "1", "A", "1", "b", "2", true)
+	f.Fuzz(func(t *testing.T, k, v, ck, cv, ck2, cv2 string, equals bool) {
+		g := &Grant{Operations: []string{"Decrypt"}, Subset: pairs{k: v}}
+		if equals {
+			g.Equals, g.Subset = g.Subset, nil
+		}
+		ctx := pairs{ck: cv, ck2: cv2}
+		if got, want := NewSet([]*Grant{g}).Find("Decrypt", ctx) != nil, g.Allows("Decrypt", ctx); got != want {
+			t.Fatalf("%v under %v: found %v, allows %v", g, ctx, got, want)
+		}
+	})
+}
+
+func BenchmarkFind(b *testing.B) {
+	var grants []*Grant
+	for i := range 50_000 {
+		grants = append(grants, &Grant{Operations: []string{"Decrypt", "GenerateDataKey"}, Subset: pairs{"aws:aps:arn": fmt.Sprint("workspace/", i)}})
+	}
+	s := NewSet(grants)
+	ctx := pairs{"aws:aps:arn": "workspace/49999"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if s.Find("Decrypt", ctx) == nil {
+			b.Fatal("not found")
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package kms
+
+import (
+	"context"
+	"weak"
+
+	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/policy"
+	"github.com/strongroom/strongroom/resource"
+	"github.com/strongroom/strongroom/service"
+)
+
+// Service is the key service of a house. Its operations may be called together.
+type Service struct {
+	api.Unimplemented
+	room *service.Room
+	memos
+	documents documents
+	pages     *resource.Pager // tokens of listings
+	tokens    *resource.Pager // grant tokens
+	allowAll  *policy.Document
+}
+
+// Open returns the key service over room.Store. It reads nothing: keys are read when they
+// are first used, so that the number of keys does not matter to a start.
+func Open(_ context.Context, room *service.Room) (*Service, error) {
+	s := &Service{
+		room:   room,
+		pages:  resource.NewPager(room.Root.Derive("kms page tokens")),
+		tokens: resource.NewPager(room.Root.Derive("kms grant tokens")),
+	}
+	s.documents.byText = make(map[string]weak.Pointer[policy.Document])
+	var err error
+	if s.allowAll, err = policy.Parse([]byte(allowAllText), policy.Identity); err != nil {
+		return nil, internal("policy of the lock-out check: %w", err)
+	}
+	s.openMemos()
+	s.handleJobs()
+	return s, nil
+}
+
+// Service returns s as the gateway sees it.
+func (s *Service) Service() *service.Service {
+	return &service.Service{API: api.API, Impl: s, Target: s.Target, Close: s.close}
+}
+
+func (s *Service) close() error {
+	s.memos.close()
+	return nil
+}

@@ -1,0 +1,120 @@
+package kms
+
+import (
+	"slices"
+
+	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/identity"
+	"github.com/strongroom/strongroom/policy"
+	"github.com/strongroom/strongroom/service/kms/grant"
+	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// forResource answers kms:GrantIsForAWSResource: whether a service makes the call for the
+// principal, who asked the service for something else.
+func forResource(c *call.Call) policy.Values { return policy.Bool(c.Via != "") }
+
+func (a *ask) createGrant() (call.Target, error) {
+	in := a.c.In.(*api.CreateGrantInput)
+	if err := a.s.checkTokens(in.GrantTokens); err != nil {
+		return call.Target{}, err
+	}
+	g, err := newGrant(a.c, in)
+	if err != nil {
+		return call.Target{}, err
+	}
+	cond := &conditions{context: g.Equals, more: policy.Map{
+		"granteeprincipal": policy.One(g.Grantee), "retiringprincipal": optional(g.Retiring),
+		"grantoperations": policy.Many(g.Operations), "grantconstrainttype": optional(g.ConstraintType()),
+		"grantisforawsresource": forResource(a.c),
+	}}
+	if g.Equals == nil {
+		cond.context = g.Subset
+	}
+	f, err := a.s.resolve(a.ctx, a.c, wire.Val(in.KeyId), anyKey)
+	if err != nil {
+		return call.Target{}, err
+	}
+	check := a.check(a.action(), &f, cond)
+	// A grant can be made by the permission of another only if it gives no more than that one.
+	check.GrantID, err = a.s.searchGrants(a.ctx, a.c, f.entry, func(set *grant.Set) *grant.Grant { return set.Parent(g) })
+	return call.Target{Checks: []call.Check{check}}, err
+}
+
+func (a *ask) listGrants() (call.Target, error) {
+	return a.one(a.c.In.(*api.ListGrantsInput).KeyId, anyKey, &conditions{more: policy.Map{"grantisforawsresource": forResource(a.c)}})
+}
+
+func (a *ask) revokeGrant() (call.Target, error) {
+	return a.one(a.c.In.(*api.RevokeGrantInput).KeyId, anyKey, &conditions{more: policy.Map{"grantisforawsresource": forResource(a.c)}})
+}
+
+// retireGrant is decided by the grant itself. kms:RetireGrant in a key policy has no effect;
+// in an identity-based policy it can deny, and can pass on what a retiring account may do.
+func (a *ask) retireGrant() (call.Target, error) {
+	f, g, err := a.grantToRetire()
+	if err != nil {
+		return call.Target{}, err
+	}
+	cond := &conditions{}
+	check := a.check(a.action(), f, cond)
+	check.Policy = nil
+	if g == nil {
+		return call.Target{Checks: []call.Check{check}}, nil
+	}
+	if mayRetire(a.c, f, g) {
+		check.GrantID = g.ID
+	} else if g.Retiring != "" && g.Retiring == rootARN(a.c.Principal.Account) {
+		if check.Policy, err = a.s.documents.parse(retiringPolicy(g.Retiring)); err != nil {
+			return call.Target{}, internal("policy of a retiring account: %w", err)
+		}
+	}
+	cond.context = g.Equals
+	if g.Equals == nil {
+		cond.context = g.Subset
+	}
+	return call.Target{Checks: []call.Check{check}}, nil
+}
+
+// mayRetire reports whether the grant lets the caller retire it: as its retiring principal, as its
+// grantee when it says so, or as the root user of the key's account.
+func mayRetire(c *call.Call, f *found, g *grant.Grant) bool {
+	return g.Retiring != "" && named(c, g.Retiring) ||
+		named(c, g.Grantee) && slices.Contains(g.Operations, "RetireGrant") ||
+		c.Principal.Kind == identity.Root && c.Principal.Account == f.owner
+}
+
+// grantToRetire finds the grant by its token, or by key and id. A grant of another account that
+// is not there is nil, and refused like one that is not the caller's.
+func (a *ask) grantToRetire() (*found, *grant.Grant, error) {
+	in := a.c.In.(*api.RetireGrantInput)
+	id, name := wire.Val(in.GrantId), wire.Val(in.KeyId)
+	if in.GrantToken != nil {
+		h, tokenID, err := a.s.openToken(*in.GrantToken)
+		if err != nil {
+			return nil, nil, err
+		}
+		id, name = tokenID, h.arn()
+	} else if in.GrantId == nil || in.KeyId == nil {
+		return nil, nil, invalid("Either a grant token or a key ID and a grant ID must be specified.")
+	}
+	f, err := a.s.resolve(a.ctx, a.c, name, anyKey)
+	if err != nil || f.entry == nil {
+		return &f, nil, err
+	}
+	var g *grant.Grant
+	err = a.s.room.Store.View(a.ctx, func(r store.Reader) error {
+		g, err = loadGrant(r, f.home, id)
+		return err
+	})
+	if err == nil && g == nil && f.owner == a.c.Principal.Account {
+		err = noSuchGrant(id)
+	}
+	return &f, g, err
+}
+
+func retiringPolicy(account string) string {
+	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"kms:RetireGrant","Resource":"*"}}`
+}
