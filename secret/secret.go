@@ -22,14 +22,14 @@ const redacted = "[secret]"
 // Bytes is a secret byte string. The zero value is the empty secret. Copies of a
 // Bytes share the same memory, so Wipe reaches all of them.
 type Bytes struct {
-	// A pointer, because package fmt prints the unexported fields of other types without
-	// asking their methods, and then writes no more of a pointer than its address.
-	held *[]byte
+	// A function, because package fmt prints the unexported fields of other types without
+	// asking their methods, whatever they point to; of a function it writes only the address.
+	held func() []byte
 }
 
 // New makes a secret of b and takes ownership of it: the caller must not use b
 // afterwards.
-func New(b []byte) Bytes { return Bytes{held: &b} }
+func New(b []byte) Bytes { return Bytes{held: func() []byte { return b }} }
 
 // FromString makes a secret of the bytes of s.
 func FromString(s string) Bytes { return New([]byte(s)) }
@@ -40,7 +40,7 @@ func (b Bytes) Reveal() []byte {
 	if b.held == nil {
 		return nil
 	}
-	return *b.held
+	return b.held()
 }
 
 // Len returns the number of bytes in the secret.
