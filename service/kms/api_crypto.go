@@ -46,6 +46,7 @@ func (s *Service) Decrypt(ctx context.Context, in *api.DecryptInput) (*api.Decry
 	}
 	return &api.DecryptOutput{
 		KeyId: &cond.key.arn, Plaintext: plaintext, EncryptionAlgorithm: api.EncryptionAlgorithmSpecSymmetricDefault,
+		KeyMaterialId: wire.Ptr(cond.cipher.ID.String()),
 	}, nil
 }
 
@@ -74,6 +75,7 @@ func (s *Service) ReEncrypt(ctx context.Context, in *api.ReEncryptInput) (*api.R
 	}
 	return &api.ReEncryptOutput{
 		CiphertextBlob: blob, SourceKeyId: &from.key.arn, KeyId: &to.arn,
+		SourceKeyMaterialId: wire.Ptr(from.cipher.ID.String()), DestinationKeyMaterialId: to.materialID(),
 		SourceEncryptionAlgorithm:      api.EncryptionAlgorithmSpecSymmetricDefault,
 		DestinationEncryptionAlgorithm: api.EncryptionAlgorithmSpecSymmetricDefault,
 	}, nil
@@ -88,7 +90,7 @@ func (s *Service) GenerateDataKey(ctx context.Context, in *api.GenerateDataKeyIn
 	if err != nil {
 		return nil, err
 	}
-	return &api.GenerateDataKeyOutput{CiphertextBlob: blob, Plaintext: plaintext, KeyId: &e.arn}, nil
+	return &api.GenerateDataKeyOutput{CiphertextBlob: blob, Plaintext: plaintext, KeyId: &e.arn, KeyMaterialId: e.materialID()}, nil
 }
 
 // GenerateDataKeyWithoutPlaintext makes a data key and gives it encrypted only.
@@ -98,7 +100,7 @@ func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, in *api.G
 		return nil, err
 	}
 	clear(plaintext)
-	return &api.GenerateDataKeyWithoutPlaintextOutput{CiphertextBlob: blob, KeyId: &e.arn}, nil
+	return &api.GenerateDataKeyWithoutPlaintextOutput{CiphertextBlob: blob, KeyId: &e.arn, KeyMaterialId: e.materialID()}, nil
 }
 
 // GenerateRandom gives random bytes of no key.
@@ -198,6 +200,9 @@ func (s *Service) opens(ctx context.Context, cond *conditions, a api.EncryptionA
 	}
 	return plaintext, err
 }
+
+// materialID names the material that the key encrypts with now.
+func (e *entry) materialID() *string { return wire.Ptr(e.material.ID().String()) }
 
 // fits refuses an algorithm that the key does not have.
 func (e *entry) fits(a api.EncryptionAlgorithmSpec) error {

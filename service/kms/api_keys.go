@@ -124,7 +124,11 @@ func (s *Service) DescribeKey(ctx context.Context, _ *api.DescribeKeyInput) (*ap
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeKeyOutput{KeyMetadata: metadata(e.home, &e.record)}, nil
+	m := metadata(e.home, &e.record)
+	if e.material != nil {
+		m.CurrentKeyMaterialId = e.materialID()
+	}
+	return &api.DescribeKeyOutput{KeyMetadata: m}, nil
 }
 
 // ListKeys lists the keys of the caller's account in the region of the call.
