@@ -57,7 +57,7 @@ func NewClient(data string) *Client {
 }
 
 // ErrNotRunning says that no house runs over the data directory.
-var ErrNotRunning = errors.New("Strongroom is not running")
+var ErrNotRunning = errors.New("no Strongroom is running")
 
 // Call sends in as JSON to the path of the control socket and reads the answer into out;
 // either may be nil.
