@@ -136,7 +136,9 @@ func (c *control) env(h *house, w http.ResponseWriter, r *http.Request) error {
 	c.mu.Lock()
 	address := c.address
 	c.mu.Unlock()
-	h.log.Info("administrator's credentials were given to a command on this machine", "account", accounts[0].ID)
+	if err := h.record(r.Context(), "GetAdministratorCredentials", accounts[0].ID, map[string]string{"accessKeyId": key.AccessKeyID}); err != nil {
+		return err
+	}
 	return answer(w, cli.Environment{
 		Endpoint: endpoint(address), CABundle: c.cfg.caBundle(), Region: h.settings.Regions[0], Account: accounts[0].ID,
 		AccessKeyID: key.AccessKeyID, SecretAccessKey: string(key.Secret.Reveal()),
@@ -173,6 +175,9 @@ func (h *house) createAccount(ctx context.Context, name string) (*cli.Account, e
 	if err != nil {
 		return nil, err
 	}
+	if err := h.record(ctx, "CreateAccount", account.ID, map[string]string{"accountId": account.ID}); err != nil {
+		return nil, err
+	}
 	return &cli.Account{
 		ID: account.ID, Name: account.Name, UserARN: admin.Principal.ARN,
 		AccessKeyID: admin.AccessKeyID, SecretAccessKey: string(admin.Secret.Reveal()),
@@ -182,6 +187,9 @@ func (h *house) createAccount(ctx context.Context, name string) (*cli.Account, e
 // backup streams a backup. A failure after the first byte breaks the connection, so that
 // what was received is not taken for a whole backup; its missing end says the same.
 func (c *control) backup(h *house, w http.ResponseWriter, r *http.Request) error {
+	if err := h.record(r.Context(), "Backup", "", nil); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := h.Backup(r.Context(), w); err != nil {
 		c.log.Error("backup failed", "error", err)
