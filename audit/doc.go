@@ -10,8 +10,8 @@
 //   - Wait returns nil only after the entry's frame is on disk; a later entry is never
 //     durable before an earlier one.
 //   - Everything in a segment after its header is sealed under the segment's own key, which
-//     stands in the header wrapped under the root key. No key ever seals two frames with one
-//     number: after a crash or a failed write the log goes on in a new segment.
+//     stands in the header wrapped under the root key. After a crash or a failed write the
+//     log goes on in a new segment.
 //   - Each frame's associated data holds the chain value of all records before it, so a
 //     changed, missing, repeated or moved frame is found.
 //   - Every record is a leaf of a Merkle tree of its account (RFC 6962), whose signed
@@ -29,7 +29,7 @@
 // Frame:
 //
 //	length                         uint32, of the sealed bytes that follow; never 0
-//	sealed                         AES-256-GCM; nonce: 4 zero bytes and the frame's number in its segment, 8 bytes;
+//	sealed                         random nonce, 12 bytes, then AES-256-GCM ciphertext and tag;
 //	                               associated data: segment number, frame number, length, chain value before it
 //	  first position               uint64
 //	  entries                      each: uint32 length, then the entry as in entry.go

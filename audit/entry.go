@@ -3,7 +3,6 @@ package audit
 import (
 	"encoding/binary"
 	"errors"
-	"hash/fnv"
 	"time"
 )
 
@@ -199,10 +198,20 @@ func (e *Entry) tags(to []uint32) []uint32 {
 	return to
 }
 
+// tagOf is FNV-1a over the attribute, a zero byte and the value.
 func tagOf(attribute, value string) uint32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(attribute))
-	_, _ = h.Write([]byte{0})
-	_, _ = h.Write([]byte(value))
-	return h.Sum32()
+	h := fnvAdd(fnvBasis, attribute) * fnvPrime // the zero byte changes nothing before it multiplies
+	return fnvAdd(h, value)
+}
+
+const (
+	fnvBasis uint32 = 2166136261
+	fnvPrime uint32 = 16777619
+)
+
+func fnvAdd(h uint32, s string) uint32 {
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * fnvPrime
+	}
+	return h
 }

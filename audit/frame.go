@@ -12,9 +12,6 @@ import (
 // maxFrame bounds the sealed bytes of a frame. A commit takes at most this much.
 const maxFrame = 16 << 20
 
-// frameHead is the first position, before a frame's entries.
-const frameHead = 8
-
 // sealer seals and opens the frames of one segment.
 type sealer struct {
 	aead    cipher.AEAD
@@ -26,21 +23,20 @@ func newSealer(key []byte, segment uint64) (*sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block) // the form that the FIPS 140-3 module approves
 	if err != nil {
 		return nil, err
 	}
 	return &sealer{aead, segment}, nil
 }
 
-// bind returns a frame's nonce and associated data.
-func (s *sealer) bind(frame uint64, length uint32, chain *tlog.Hash) (nonce [12]byte, aad [52]byte) {
-	binary.BigEndian.PutUint64(nonce[4:], frame)
+// bind returns a frame's associated data.
+func (s *sealer) bind(frame uint64, length uint32, chain *tlog.Hash) (aad [52]byte) {
 	binary.BigEndian.PutUint64(aad[0:], s.segment)
 	binary.BigEndian.PutUint64(aad[8:], frame)
 	binary.BigEndian.PutUint32(aad[16:], length)
 	copy(aad[20:], chain[:])
-	return nonce, aad
+	return aad
 }
 
 // seal turns buf, which holds 4 spare bytes and then a frame's plaintext, into the frame
@@ -48,14 +44,14 @@ func (s *sealer) bind(frame uint64, length uint32, chain *tlog.Hash) (nonce [12]
 func (s *sealer) seal(buf []byte, frame uint64, chain *tlog.Hash) []byte {
 	length := uint32(len(buf) - 4 + s.aead.Overhead())
 	binary.BigEndian.PutUint32(buf, length)
-	nonce, aad := s.bind(frame, length, chain)
-	return s.aead.Seal(buf[:4], nonce[:], buf[4:], aad[:])
+	aad := s.bind(frame, length, chain)
+	return s.aead.Seal(buf[:4], nil, buf[4:], aad[:])
 }
 
 // open returns a frame's plaintext, in the place of its sealed bytes.
 func (s *sealer) open(sealed []byte, frame uint64, chain *tlog.Hash) ([]byte, error) {
-	nonce, aad := s.bind(frame, uint32(len(sealed)), chain)
-	plain, err := s.aead.Open(sealed[:0], nonce[:], sealed, aad[:])
+	aad := s.bind(frame, uint32(len(sealed)), chain)
+	plain, err := s.aead.Open(sealed[:0], nil, sealed, aad[:])
 	if err != nil {
 		return nil, fmt.Errorf("frame %d does not authenticate", frame)
 	}

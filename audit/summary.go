@@ -3,7 +3,6 @@ package audit
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -234,8 +233,7 @@ func (s *summary) consistent() bool {
 	return true
 }
 
-// summaryAEAD is the cipher of a segment's summary. Its nonces are random, because a summary
-// may be made more than once.
+// summaryAEAD is the cipher of a segment's summary, which may be made more than once.
 func summaryAEAD(key secret.Bytes) (cipher.AEAD, error) {
 	k, err := subkey(key, "summary")
 	if err != nil {
@@ -245,7 +243,7 @@ func summaryAEAD(key secret.Bytes) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // writeSummary writes the summary beside its segment, durably.
@@ -254,9 +252,7 @@ func (s *summary) write(dir string, key secret.Bytes) error {
 	if err != nil {
 		return err
 	}
-	nonce := make([]byte, aead.NonceSize())
-	rand.Read(nonce)
-	return durable.WriteFile(summaryPath(dir, s.number), aead.Seal(nonce, nonce, s.encode(), []byte(magic)), 0o600)
+	return durable.WriteFile(summaryPath(dir, s.number), aead.Seal(nil, nil, s.encode(), []byte(magic)), 0o600)
 }
 
 // readSummary reads the summary of the segment whose key is given.
@@ -270,10 +266,7 @@ func readSummary(dir string, number uint64, key secret.Bytes) (*summary, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < aead.NonceSize() {
-		return nil, fmt.Errorf("%w: %s is cut off", ErrCorrupt, path)
-	}
-	plain, err := aead.Open(nil, b[:aead.NonceSize()], b[aead.NonceSize():], []byte(magic))
+	plain, err := aead.Open(nil, nil, b, []byte(magic))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s does not authenticate", ErrCorrupt, path)
 	}
