@@ -43,6 +43,13 @@ func newGrant(c *call.Call, in *api.CreateGrantInput) (*grant.Grant, error) {
 	}
 	if in.Constraints != nil {
 		g.Equals, g.Subset = in.Constraints.EncryptionContextEquals, in.Constraints.EncryptionContextSubset
+		// Terraform sends the constraint that it was not given as one without pairs, beside the other.
+		switch {
+		case len(g.Equals) == 0 && len(g.Subset) > 0:
+			g.Equals = nil
+		case len(g.Subset) == 0 && len(g.Equals) > 0:
+			g.Subset = nil
+		}
 	}
 	for _, constraint := range []map[string]string{g.Equals, g.Subset} {
 		if constraint != nil && (len(constraint) == 0 || len(constraint) > maxPairs || !grant.Distinct(constraint)) {

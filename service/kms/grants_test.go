@@ -21,7 +21,7 @@ func TestGrantAllows(t *testing.T) {
 	fails[api.EncryptOutput](h, app, in, "AccessDeniedException", "")
 	must[api.CreateGrantOutput](h, admin(t), &api.CreateGrantInput{
 		KeyId: k.KeyId, GranteePrincipal: wire.Ptr(app.Session.RoleARN), Operations: ops{"Encrypt", "Decrypt", "DescribeKey"},
-		Constraints: &api.GrantConstraints{EncryptionContextSubset: pairs{"tenant": "7"}},
+		Constraints: &api.GrantConstraints{EncryptionContextSubset: pairs{"tenant": "7"}, EncryptionContextEquals: pairs{}}, // as Terraform sends it
 	})
 	blob := must[api.EncryptOutput](h, app, in).CiphertextBlob
 	must[api.DecryptOutput](h, app, &api.DecryptInput{CiphertextBlob: blob, EncryptionContext: pairs{"Tenant": "7"}})
