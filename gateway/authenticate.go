@@ -161,8 +161,8 @@ func (h *house) guess(r *http.Request) *room {
 // target returns the room that X-Amz-Target names, or nil.
 func (h *house) target(r *http.Request) *room {
 	if t := r.Header["X-Amz-Target"]; len(t) == 1 {
-		if prefix, _, ok := strings.Cut(t[0], "."); ok {
-			return h.targets[prefix]
+		if service, _, ok := wire.CutTarget(t[0]); ok {
+			return h.targets[service]
 		}
 	}
 	return nil

@@ -201,7 +201,7 @@ func (h *house) add(s *service.Service) error {
 	h.signing[api.SigningName] = append(h.signing[api.SigningName], r)
 	switch api.Protocol {
 	case wire.JSON10, wire.JSON11:
-		h.targets[api.TargetPrefix] = r
+		h.targets[api.Target()] = r
 	case wire.Query:
 		h.query = append(h.query, r)
 	case wire.RESTXML:

@@ -13,6 +13,7 @@ import (
 	"context"
 	"reflect"
 	"sort"
+	"strings"
 	"sync/atomic"
 )
 
@@ -37,13 +38,30 @@ type Service struct {
 	SigningName    string   // service of the credential scope
 	EndpointPrefix string   // first label of the public host name
 	EventSource    string   // in audit records: "kms.amazonaws.com"
-	TargetPrefix   string   // before the dot of X-Amz-Target; JSON protocols only
+	TargetPrefix   string   // before the last dot of X-Amz-Target; JSON protocols only
 	XMLNamespace   string   // of answers; XML protocols only
 	Global         bool     // one endpoint for all regions, as iam has
 	MessageName    string   // how its errors spell their message member in JSON; "" is "message"
 	ValidationCode string   // of the error that says an input breaks its constraints; "" is ValidationException
 	Operations     []*Operation
 	Errors         []*ErrorShape
+}
+
+// Target returns what X-Amz-Target calls the service: the last label of its TargetPrefix.
+// Older clients write more labels before it, as in
+// com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents; they say nothing.
+func (s *Service) Target() string {
+	return s.TargetPrefix[strings.LastIndexByte(s.TargetPrefix, '.')+1:]
+}
+
+// CutTarget cuts a value of X-Amz-Target into a service's Target and the name of the operation.
+func CutTarget(header string) (target, operation string, ok bool) {
+	i := strings.LastIndexByte(header, '.')
+	if i < 0 {
+		return "", "", false
+	}
+	target, operation = header[:i], header[i+1:]
+	return target[strings.LastIndexByte(target, '.')+1:], operation, true
 }
 
 // Operation returns the operation with this name, or nil.

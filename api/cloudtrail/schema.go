@@ -12,7 +12,7 @@ import (
 var API = wire.Define(&definition)
 
 var definition = wire.Definition{
-	Service: wire.Service{Name: "cloudtrail", ID: "CloudTrail", Version: "2013-11-01", Protocol: wire.JSON11, SigningName: "cloudtrail", EndpointPrefix: "cloudtrail", EventSource: "cloudtrail.amazonaws.com", TargetPrefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"},
+	Service: wire.Service{Name: "cloudtrail", ID: "CloudTrail", Version: "2013-11-01", Protocol: wire.JSON11, SigningName: "cloudtrail", EndpointPrefix: "cloudtrail", EventSource: "cloudtrail.amazonaws.com", TargetPrefix: "CloudTrail_20131101"},
 	Shapes: []wire.ShapeDef{
 		{Name: "AddTagsInput", Kind: wire.Structure, Zero: (*AddTagsInput)(nil), Members: []wire.MemberDef{
 			{Name: "ResourceId", Shape: "String", Flags: wire.Required},

@@ -2569,7 +2569,7 @@ var definition = wire.Definition{
 		{Name: "ContentMD5", Kind: wire.String},
 		{Name: "ContentRange", Kind: wire.String},
 		{Name: "ContentType", Kind: wire.String},
-		{Name: "CopySource", Kind: wire.String, Pattern: `\/.+\/.+`},
+		{Name: "CopySource", Kind: wire.String, Pattern: `\/?.+\/.+`},
 		{Name: "CopySourceIfMatch", Kind: wire.String},
 		{Name: "CopySourceIfModifiedSince", Kind: wire.Timestamp},
 		{Name: "CopySourceIfNoneMatch", Kind: wire.String},

@@ -83,11 +83,11 @@ func namespace(id string) string {
 
 // Route implements wire.Codec.
 func (c *Codec) Route(r *wire.Request) (*wire.Operation, error) {
-	prefix, name, ok := "", "", false
+	service, name, ok := "", "", false
 	if target := r.Header["X-Amz-Target"]; len(target) == 1 {
-		prefix, name, ok = cutLast(target[0])
+		service, name, ok = wire.CutTarget(target[0])
 	}
-	if r.Method != http.MethodPost || !ok || prefix != c.svc.TargetPrefix {
+	if r.Method != http.MethodPost || !ok || service != c.svc.Target() {
 		return nil, wire.Errorf("UnknownOperationException", http.StatusBadRequest, "")
 	}
 	op := c.svc.Operation(name)
@@ -95,15 +95,6 @@ func (c *Codec) Route(r *wire.Request) (*wire.Operation, error) {
 		return nil, c.svc.Unknown(name)
 	}
 	return op, nil
-}
-
-// cutLast cuts s at its last dot; target prefixes hold dots themselves.
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, '.')
-	if i < 0 {
-		return "", "", false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // DecodeInput implements wire.Codec.

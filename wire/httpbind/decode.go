@@ -142,7 +142,8 @@ func (b *Binding) decodeHeaders(h http.Header, dst reflect.Value, lower bool) er
 			}
 		}
 		for _, p := range b.prefixes {
-			if rest, ok := strings.CutPrefix(name, p.name); ok && rest != "" {
+			if len(name) > len(p.name) && strings.EqualFold(name[:len(p.name)], p.name) {
+				rest := name[len(p.name):]
 				if lower {
 					rest = strings.ToLower(rest)
 				}

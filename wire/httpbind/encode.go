@@ -42,7 +42,7 @@ func (b *Binding) EncodeRequest(route *Route, src reflect.Value, r *wire.Request
 	if r.RawQuery, err = b.encodeQuery(route, src); err != nil {
 		return err
 	}
-	return b.encodeHeaders(r.Header, src)
+	return b.encodeHeaders(r.Header, src, false)
 }
 
 // query is a query string that is being written.
@@ -114,10 +114,12 @@ func (b *Binding) EncodeAnswer(src reflect.Value, w *wire.Response) error {
 		}
 		w.Status = int(status)
 	}
-	return b.encodeHeaders(w.Header, src)
+	return b.encodeHeaders(w.Header, src, true)
 }
 
-func (b *Binding) encodeHeaders(h http.Header, src reflect.Value) error {
+// encodeHeaders writes src's headers into h. Those of an answer's maps get lower-case names,
+// because clients take what follows the prefix as it comes.
+func (b *Binding) encodeHeaders(h http.Header, src reflect.Value, lower bool) error {
 	for name, f := range b.headers {
 		field := src.Field(f.Field)
 		if f.Absent(field) {
@@ -139,6 +141,9 @@ func (b *Binding) encodeHeaders(h http.Header, src reflect.Value) error {
 			}
 			if err := checkHeader(name, value); err != nil {
 				return err
+			}
+			if lower {
+				name = strings.ToLower(name)
 			}
 			h[name] = []string{strings.TrimSpace(value)}
 		}
