@@ -246,6 +246,8 @@ func (h *House) As(c aws.Credentials) Account {
 	return Account{aws.Config{
 		Region: Region, BaseEndpoint: aws.String(h.Endpoint), HTTPClient: h.HTTP(), RetryMaxAttempts: 1,
 		Credentials: credentials.StaticCredentialsProvider{Value: c},
+		// As a configuration has it that the SDK has loaded.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}}
 }
 
