@@ -96,11 +96,18 @@ func Binary(t testing.TB) string {
 // args are further arguments of serve.
 func Start(t testing.TB, args ...string) *House {
 	t.Helper()
+	h := New(t, args...)
+	h.Restart()
+	return h
+}
+
+// New returns a house that has never been started: its directory is not there yet.
+func New(t testing.TB, args ...string) *House {
+	t.Helper()
 	base := t.TempDir()
 	h := &House{Dir: filepath.Join(base, "data"), RootKey: filepath.Join(base, "root.key"), t: t, args: args}
 	h.CABundle = filepath.Join(h.Dir, "tls", "ca.pem")
 	t.Cleanup(h.cleanup)
-	h.Restart()
 	return h
 }
 
@@ -109,11 +116,31 @@ var (
 	detailLine = regexp.MustCompile(`(?m)^  (account|access key id|secret access key) +(\S+)`)
 )
 
+// serve is the command that starts the house.
+func (h *House) serve() *exec.Cmd {
+	h.t.Helper()
+	return exec.Command(Binary(h.t), append([]string{
+		"serve", "--data", h.Dir, "--root-key", h.RootKey, "--listen", "127.0.0.1:0", "--metrics", "off", "--region", Region,
+	}, h.args...)...)
+}
+
+// KillWhileStarting starts the house after New, Stop or Kill and ends it with SIGKILL that much
+// later, wherever its start has come by then.
+func (h *House) KillWhileStarting(later time.Duration) {
+	h.t.Helper()
+	cmd := h.serve()
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	time.Sleep(later)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // says that it was killed
+}
+
 // Restart starts the house again after Stop or Kill, over the same data.
 func (h *House) Restart() {
 	h.t.Helper()
-	args := append([]string{"serve", "--data", h.Dir, "--root-key", h.RootKey, "--listen", "127.0.0.1:0", "--metrics", "off", "--region", Region}, h.args...)
-	h.cmd = exec.Command(Binary(h.t), args...)
+	h.cmd = h.serve()
 	h.out = &output{ready: make(chan struct{})}
 	h.cmd.Stdout, h.cmd.Stderr = h.out, h.out
 	if err := h.cmd.Start(); err != nil {
