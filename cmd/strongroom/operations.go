@@ -19,8 +19,10 @@ import (
 	"github.com/strongroom/strongroom/wire"
 )
 
+//go:generate go test -run TestCoverage -update .
+
 // implementations are the services and what stands behind them. An empty value is enough
-// to see which operations have code.
+// to see which operations have code. docs/coverage.md is made of it.
 var implementations = []struct {
 	api  *wire.Service
 	impl any
