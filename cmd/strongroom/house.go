@@ -62,7 +62,7 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 			h = nil
 		}
 	}()
-	if h.db, err = store.OpenFile(cfg.path(storeName), root, store.Options{}); err != nil {
+	if h.db, err = store.OpenFile(cfg.path(storeName), root, store.Options{Log: log.With("part", storeName)}); err != nil {
 		return h, err
 	}
 	if err = h.loadSettings(ctx); err != nil {
