@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/strongroom/strongroom/api/cloudtrail"
@@ -16,25 +17,18 @@ const maxResults = 50
 // LookupEvents returns the account's records in the region, newest first, a page at a time.
 func (s *Service) LookupEvents(ctx context.Context, in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
 	c := call.From(ctx)
-	if in.EventCategory == cloudtrail.EventCategoryInsight {
-		return &cloudtrail.LookupEventsOutput{}, nil // there are no insights: nothing here guesses
-	}
 	q, err := query(c, in)
 	if err != nil {
 		return nil, err
 	}
-	// A token goes on with the listing it was made for, and no other.
-	scope := c.Principal.Account + "/" + c.Region + "/" + q.Attribute + "/" + q.Value + "/" + q.From.String() + "/" + q.To.String()
+	if in.EventCategory == cloudtrail.EventCategoryInsight {
+		return &cloudtrail.LookupEventsOutput{}, nil // there are no insights: nothing here guesses
+	}
+	listing := scope(&q)
 	if in.NextToken != nil {
-		position, err := s.pages.Position(scope, *in.NextToken)
-		if err != nil {
+		if q.Before, err = s.position(listing, *in.NextToken); err != nil {
 			return nil, cloudtrail.InvalidNextTokenException("The NextToken is not valid. Start the lookup again without one.")
 		}
-		before, err := strconv.ParseUint(position, 10, 64)
-		if err != nil {
-			return nil, err
-		}
-		q.Before = audit.Position(before)
 	}
 	found, err := s.records.Lookup(ctx, q)
 	if err != nil {
@@ -46,9 +40,25 @@ func (s *Service) LookupEvents(ctx context.Context, in *cloudtrail.LookupEventsI
 	}
 	if len(found) == q.Limit {
 		last := found[len(found)-1].Position
-		out.NextToken = wire.Ptr(s.pages.Token(scope, strconv.FormatUint(uint64(last), 10)))
+		out.NextToken = wire.Ptr(s.pages.Token(listing, strconv.FormatUint(uint64(last), 10)))
 	}
 	return out, nil
+}
+
+// scope names what a query lists, in one way only: a token goes on with the listing it was
+// made for, and no other.
+func scope(q *audit.Query) string {
+	return fmt.Sprintf("%s/%s/%s/%q/%d/%d", q.Account, q.Region, q.Attribute, q.Value, q.From.UnixNano(), q.To.UnixNano())
+}
+
+// position reads the token of a listing.
+func (s *Service) position(listing, token string) (audit.Position, error) {
+	text, err := s.pages.Position(listing, token)
+	if err != nil {
+		return 0, err
+	}
+	before, err := strconv.ParseUint(text, 10, 64)
+	return audit.Position(before), err
 }
 
 // query reads the input as a query of the log.
