@@ -7,6 +7,7 @@ import (
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/resource"
+	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
 )
@@ -36,7 +37,11 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	if r.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r) }); err != nil {
+	m, err := key.Generate(key.Spec(r.Spec)) // before the transaction: an RSA key takes long to find
+	if err != nil {
+		return nil, internal("material: %w", err)
+	}
+	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r, m) }); err != nil {
 		return nil, err
 	}
 	c.Resources = append(c.Resources, call.Resource{Account: h.account, Type: keyType, ARN: h.arn()})
@@ -51,12 +56,12 @@ func newRecord() record {
 	}
 }
 
-// addKey writes a key that is new, with its first material.
-func (s *Service) addKey(tx store.Tx, h home, r *record) error {
+// addKey writes a key that is new, with its first material, which has the spec of the record.
+func (s *Service) addKey(tx store.Tx, h home, r *record, m *key.Material) error {
 	if err := add(tx, path(countTag, h.region, h.account), 1, maxKeys); err != nil {
 		return err
 	}
-	if err := s.addMaterial(tx, h, r.Version); err != nil {
+	if err := s.addMaterial(tx, h, r.Version, m); err != nil {
 		return err
 	}
 	if r.Rotation.Days > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
 )
@@ -66,7 +67,7 @@ func (s *Service) GetKeyRotationStatus(ctx context.Context, _ *api.GetKeyRotatio
 // rotate gives a key new material. What older material made opens for ever.
 func (s *Service) rotate(tx store.Tx, h home, r *record) error {
 	r.Version++
-	if err := s.addMaterial(tx, h, r.Version); err != nil {
+	if err := s.addMaterial(tx, h, r.Version, key.New()); err != nil {
 		return err
 	}
 	r.Rotation.Next = now().AddDate(0, 0, int(r.Rotation.Days))

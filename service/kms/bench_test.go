@@ -10,6 +10,7 @@ import (
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/service/kms/grant"
+	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
 )
@@ -24,7 +25,7 @@ func (h *testHouse) fillKeys(n, grants int) []string {
 			for range min(20, n-len(arns)) {
 				at, r := home{region, account, newKeyID()}, newRecord()
 				r.Policy = defaultPolicy(account)
-				if err := h.addKey(tx, at, &r); err != nil {
+				if err := h.addKey(tx, at, &r, key.New()); err != nil {
 					return err
 				}
 				for i := range grants {

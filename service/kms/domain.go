@@ -114,13 +114,12 @@ func hideNotFound(err error) error {
 	return err
 }
 
-// addMaterial gives a key new material under a version that it does not have yet.
-func (s *Service) addMaterial(tx store.Tx, h home, version uint32) error {
+// addMaterial gives a key material under a version that it does not have yet.
+func (s *Service) addMaterial(tx store.Tx, h home, version uint32, m *key.Material) error {
 	d, err := s.wrapping(tx, h.region)
 	if err != nil {
 		return err
 	}
-	m := key.New()
 	wrapped, err := d.Wrap(m, h.arn(), version)
 	if err != nil {
 		return internal("wrap material: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/strongroom/strongroom/arn"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/identity"
+	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
 )
 
@@ -53,7 +54,7 @@ func (s *Service) ensure(ctx context.Context, in home, alias string, make func()
 		h := home{in.region, in.account, newKeyID()}
 		id = h.id
 		r := make()
-		if err := s.addKey(tx, h, &r); err != nil {
+		if err := s.addKey(tx, h, &r, key.New()); err != nil {
 			return err
 		}
 		return putAlias(tx, h, alias, r.Created, r.Created)

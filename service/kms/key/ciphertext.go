@@ -75,8 +75,11 @@ func Parse(raw []byte) (Ciphertext, error) {
 }
 
 // Encrypt returns the ciphertext of plaintext, bound to context, which is the canonical
-// form of an encryption context.
+// form of an encryption context. It fails with ErrSpec for material that is not symmetric.
 func (m *Material) Encrypt(kind Kind, plaintext, context []byte) ([]byte, error) {
+	if m.spec != Symmetric {
+		return nil, ErrSpec
+	}
 	raw := make([]byte, bodyAt, minimum+len(plaintext))
 	raw[0], raw[1], raw[2], raw[3], raw[4] = 1, 2, byte(kind), 0, 0x78
 	copy(raw[idAt:], m.id[:])
@@ -90,8 +93,12 @@ func (m *Material) Encrypt(kind Kind, plaintext, context []byte) ([]byte, error)
 }
 
 // Decrypt returns the plaintext of c, or ErrCiphertext when anything at all is not as it
-// was: a bit of it, the context, or the material.
+// was: a bit of it, the context, or the material. It fails with ErrSpec for material that is not
+// symmetric.
 func (m *Material) Decrypt(c Ciphertext, context []byte) ([]byte, error) {
+	if m.spec != Symmetric {
+		return nil, ErrSpec
+	}
 	if c.ID != m.id {
 		return nil, ErrCiphertext
 	}

@@ -10,22 +10,31 @@ import (
 	"github.com/strongroom/strongroom/secret"
 )
 
-// Wrapped material, version 1 (AWS calls it an exported key token):
+// Wrapped material, version 2 (AWS calls it an exported key token):
 //
 //	offset  bytes
-//	     0      1  version, 1
+//	     0      1  version, 2
 //	     1      4  number of the domain key, big-endian
-//	     5     12  nonce, random
-//	    17     64  AES-256-GCM ciphertext of: id of the material, 32 bytes || material, 32 bytes
-//	    81     16  tag
+//	     5      1  spec of the material: the code in spec.go
+//	     6     12  nonce, random
+//	    18   32+n  AES-256-GCM ciphertext of: id of the material, 32 bytes || secret, n bytes
+//	  50+n     16  tag
 //
-//	associated data = bytes 0 to 4 || uint16(len(ARN)) || ARN of the KMS key || uint32(version of the material)
+//	associated data = bytes 0 to 5 || uint16(len(ARN)) || ARN of the KMS key || uint32(version of the material)
 //
-// So material that is moved to another key, or to another version of the same, does not open.
+// The secret is what Import takes. Material that is moved to another key, to another version of
+// the same or to another spec does not open.
+//
+// Version 1 had symmetric material only. It has 1 for its version, no spec, and 32 bytes of secret:
+// the nonce is at 5, and the associated data begins with bytes 0 to 4. It is opened, and written no more.
 const (
-	wrapVersion = 1
-	wrapHead    = 5
-	wrapSize    = wrapHead + gcmSize + len(ID{}) + Size
+	wrapV1     = 1
+	wrapV2     = 2
+	wrapHeadV1 = 5
+	wrapHead   = 6
+	wrapSizeV1 = wrapHeadV1 + gcmSize + len(ID{}) + Size
+	minWrapped = wrapHead + gcmSize + len(ID{}) + 1
+	maxWrapped = minWrapped - 1 + maxMaterial
 )
 
 // ErrWrapped says that wrapped material failed authentication.
@@ -71,14 +80,16 @@ func (d *Domain) Secret() secret.Bytes { return d.key }
 // Wrap returns m in the form it is kept in, bound to the ARN of its KMS key and to its
 // version.
 func (d *Domain) Wrap(m *Material, arn string, materialVersion uint32) ([]byte, error) {
-	head := make([]byte, wrapHead, wrapSize)
-	head[0] = wrapVersion
+	secret := m.key.Reveal()
+	head := make([]byte, wrapHead, minWrapped+len(secret))
+	head[0] = wrapV2
 	binary.BigEndian.PutUint32(head[1:], d.number)
+	head[5] = specs[m.spec].code
 	aead, err := newGCM(d.key.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	plain := append(append(make([]byte, 0, len(m.id)+Size), m.id[:]...), m.key.Reveal()...)
+	plain := append(append(make([]byte, 0, len(m.id)+len(secret)), m.id[:]...), secret...)
 	wrapped := aead.Seal(head, nil, plain, wrapBinding(head, arn, materialVersion))
 	clear(plain)
 	runtime.KeepAlive(d)
@@ -99,26 +110,32 @@ func (d *Domain) Unwrap(wrapped []byte, arn string, materialVersion uint32) (*Ma
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, nil, wrapped[wrapHead:], wrapBinding(wrapped[:wrapHead], arn, materialVersion))
+	head, spec := wrapped[:wrapHeadV1], Symmetric
+	if wrapped[0] == wrapV2 {
+		head, spec = wrapped[:wrapHead], specOf(wrapped[5])
+	}
+	plain, err := aead.Open(nil, nil, wrapped[len(head):], wrapBinding(head, arn, materialVersion))
 	runtime.KeepAlive(d)
-	if err != nil {
+	if err != nil || spec == "" {
+		clear(plain)
 		return nil, ErrWrapped
 	}
 	id := ID(plain)
-	return newMaterial(id, secret.New(plain[len(id):])), nil
+	return newMaterial(id, spec, secret.New(plain[len(id):])), nil
 }
 
 // WrappedUnder returns the number of the domain key that wrapped material says it is under.
 func WrappedUnder(wrapped []byte) (uint32, error) {
-	if len(wrapped) != wrapSize || wrapped[0] != wrapVersion {
-		return 0, fmt.Errorf("%w: %d bytes", ErrWrapped, len(wrapped))
+	n := len(wrapped)
+	if n == 0 || !(wrapped[0] == wrapV1 && n == wrapSizeV1 || wrapped[0] == wrapV2 && n >= minWrapped && n <= maxWrapped) {
+		return 0, fmt.Errorf("%w: %d bytes", ErrWrapped, n)
 	}
 	return binary.BigEndian.Uint32(wrapped[1:]), nil
 }
 
 func wrapBinding(head []byte, arn string, materialVersion uint32) []byte {
-	ad := make([]byte, 0, wrapHead+2+len(arn)+4)
-	ad = append(ad, head[:wrapHead]...)
+	ad := make([]byte, 0, len(head)+2+len(arn)+4)
+	ad = append(ad, head...)
 	ad = binary.BigEndian.AppendUint16(ad, uint16(len(arn)))
 	ad = append(ad, arn...)
 	return binary.BigEndian.AppendUint32(ad, materialVersion)
