@@ -29,6 +29,12 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOMAXPROCS") == "" {
+		// One more than there are cores: the thread that waits for the disk to sync keeps its
+		// place in the scheduler until the scheduler's monitor takes it away, which it can do
+		// without waking up all the time only where another place is free.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "strongroom:", hint(err))
 		os.Exit(1)
