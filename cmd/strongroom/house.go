@@ -174,6 +174,9 @@ func (h *house) Close() error {
 	if h.audit != nil {
 		errs = append(errs, h.audit.Close())
 	}
+	if h.blobs != nil {
+		errs = append(errs, h.blobs.Close())
+	}
 	if h.db != nil {
 		errs = append(errs, h.db.Close())
 	}

@@ -3,8 +3,8 @@
 //
 // This package is the one binary. serve.go starts a house, house.go joins its parts,
 // services.go is the list of its services, config.go is what an operator can choose,
-// control.go answers the operator's commands, and backup.go and check.go look after a data
-// directory. The commands that speak to a running house are in package cli.
+// control.go answers the operator's commands, and backup.go, restore.go and check.go look after
+// a data directory. The commands that speak to a running house are in package cli.
 package main
 
 import (

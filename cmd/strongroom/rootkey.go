@@ -53,6 +53,13 @@ func openRoot(cfg *config) (*rootkey.Key, error) {
 	}))
 }
 
+// openRecovery opens the root key of an existing house with its recovery code.
+func openRecovery(cfg *config) (*rootkey.Key, error) {
+	return rootkey.Open(cfg.path(sealName), rootkey.RecoveryProvider(func() (secret.Bytes, error) {
+		return cli.AskPassphrase("Recovery code: ")
+	}))
+}
+
 // makeRoot makes the root key of a new house and says what must be kept.
 func makeRoot(cmd *cobra.Command, cfg *config) (*rootkey.Key, error) {
 	if err := emptyHouse(cfg); err != nil {
