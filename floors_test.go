@@ -19,7 +19,8 @@ const module = "github.com/strongroom/strongroom/"
 // in /* stands for every package below the folder. The first line that fits a package counts.
 const floors = `
 	secret
-	arn durable
+	arn durable pkcs11/frame
+	pkcs11
 	store/cryptfs service/kms/key service/s3/object service/s3/checksum
 	store blob wire policy identity rootkey
 	wire/plan
@@ -147,6 +148,7 @@ func TestHeavyDependencies(t *testing.T) {
 		"github.com/cloudflare/circl":   {"service/kms/key"},
 		"github.com/decred":             {"service/kms/key"},
 		"filippo.io/mldsa":              {"service/kms/key"},
+		"github.com/miekg/pkcs11":       {"cmd/strongroom-pkcs11"},
 	}
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
