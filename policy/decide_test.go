@@ -263,6 +263,12 @@ func TestBind(t *testing.T) {
 	bound := d.Bind(map[string]string{userARN: "AIDAALICEALICEALICE1"})
 	again := alice()
 	again.IDs = []string{"AIDASECONDALICE00002"}
+	renamed := alice()
+	renamed.ARNs = []string{"arn:aws:iam::111122223333:user/alicia"}
+	role, named := session().ARNs[1], session().ARNs[0]
+	bySession := must(t, Trust, doc(`{"Effect":"Allow","Principal":{"AWS":"`+named+`"},"Action":"sts:AssumeRole"}`))
+	other := session()
+	other.IDs = []string{"AROASECONDROLE000002:s", "AROASECONDROLE000002"}
 	ask := func(d *Document, p *Principal) bool {
 		return Decide(&Request{Principal: p, Action: "sts:AssumeRole", Resource: "arn:aws:iam::111122223333:role/T"}, &Set{Resource: d, RootOfTrust: true}).Allowed
 	}
@@ -274,6 +280,11 @@ func TestBind(t *testing.T) {
 	}{
 		{"unbound", d, alice(), true}, {"unbound, made again", d, again, true},
 		{"bound", bound, alice(), true}, {"bound, made again", bound, again, false}, {"not among the bound", bound, session(), true},
+		{"bound, called otherwise", bound, renamed, true}, {"unbound, called otherwise", d, renamed, false},
+		{"role", d.Bind(map[string]string{role: session().IDs[0]}), session(), true},
+		{"role, made again", d.Bind(map[string]string{role: session().IDs[0]}), other, false},
+		{"session", bySession.Bind(map[string]string{named: session().IDs[1]}), session(), true},
+		{"session of a role that was made again", bySession.Bind(map[string]string{named: session().IDs[1]}), other, false},
 	} {
 		if got := ask(tt.d, tt.who); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

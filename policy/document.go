@@ -78,10 +78,11 @@ func (d *Document) Principals() []PrincipalRef {
 	return refs
 }
 
-// Bind returns a copy of d in which a principal named by an ARN of ids matches only the
-// caller who also bears the unique id that ids gives for it. So a user who is deleted and
-// made again under the same name does not inherit what was given to the first. ARNs that
-// ids does not hold keep matching by name.
+// Bind returns a copy of d in which a user or role named by an ARN of ids matches whoever
+// bears the unique id that ids gives for it, and nobody else: a user who is renamed keeps
+// what was given to him, and one who is deleted and made again under the same name does not
+// inherit it. A session that is named must have both, the name and the id. ARNs that ids does
+// not hold keep matching by name.
 func (d *Document) Bind(ids map[string]string) *Document {
 	c := *d
 	c.statements = slices.Clone(d.statements)

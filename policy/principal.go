@@ -303,15 +303,21 @@ func (ps *principals) namesID(p *Principal, i int) bool {
 	return false
 }
 
-// bind returns ps with the unique ids of ids beside the ARNs.
+// bind returns ps with the unique ids of ids in place of the ARNs of users and roles, who may
+// be called otherwise by now, and beside those of sessions.
 func (ps *principals) bind(ids map[string]string) *principals {
 	if ps == nil || len(ps.arns) == 0 {
 		return ps
 	}
 	bound := *ps
-	bound.arns = slices.Clone(ps.arns)
-	for i := range bound.arns {
-		bound.arns[i].id = ids[bound.arns[i].arn]
+	bound.arns, bound.ids = nil, slices.Clone(ps.ids)
+	for _, n := range ps.arns {
+		id := ids[n.arn]
+		if a, err := arn.Parse(n.arn); id != "" && err == nil && a.Service == "iam" {
+			bound.ids = append(bound.ids, id)
+			continue
+		}
+		bound.arns = append(bound.arns, namedPrincipal{arn: n.arn, id: id})
 	}
 	return &bound
 }
