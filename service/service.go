@@ -27,6 +27,12 @@ type Room struct {
 	Root    Root         // the root key, behind purposes
 	Log     *slog.Logger // the operator's log: no secrets, no customer data
 
+	// Principals knows who there is.
+	Principals Principals
+	// Quotas are the requests a second that the operator lets an account make in a region, by
+	// group of operations as the service calls them; nil for no limit.
+	Quotas map[string]float64
+
 	// Inside returns the door through which the service called name, such as
 	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's
 	// principal; without, or with AsService, as itself.
@@ -42,6 +48,18 @@ type Root interface {
 	Unwrap(purpose string, wrapped []byte) ([]byte, error)
 	// Derive returns 32 bytes that are always the same for a purpose.
 	Derive(purpose string) secret.Bytes
+}
+
+// Principals knows the users, roles and accounts of the house, for services that keep the
+// names of some of them, such as in policies. Its methods may be called together.
+type Principals interface {
+	// PrincipalID returns the unique id of the user or role that an ARN names, and for the ARN
+	// of a session "AROA...:session"; "" for an account, named by its number or its root user,
+	// and for what is a unique id itself. It returns store.ErrNotFound when there is nobody of the name.
+	PrincipalID(ctx context.Context, name string) (string, error)
+	// PrincipalARN returns the ARN that the user or role with a unique id has now, or
+	// store.ErrNotFound when he is no more.
+	PrincipalARN(ctx context.Context, id string) (string, error)
 }
 
 // Service is an opened service, as the gateway and the house see it.

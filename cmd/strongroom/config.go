@@ -33,6 +33,9 @@ type config struct {
 	Reads       string   `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
 	Log         string   `yaml:"log"`   // "error", "warn", "info" or "debug"
 	Limits      limits   `yaml:"limits"`
+	// Quotas are requests a second of an account in a region: by service, then by group of
+	// operations. What is not named has none.
+	Quotas map[string]map[string]float64 `yaml:"quotas"`
 }
 
 // limits are the gateway's, as an operator writes them. Zero takes the default.
@@ -109,7 +112,7 @@ func (c *config) under(from *config) {
 	}
 	c.Names = append(c.Names, from.Names...)
 	c.BucketHosts = append(c.BucketHosts, from.BucketHosts...)
-	c.Limits = from.Limits
+	c.Limits, c.Quotas = from.Limits, from.Quotas
 }
 
 var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)

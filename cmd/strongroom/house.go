@@ -148,10 +148,14 @@ func (h *house) room(name string) *service.Room {
 	own := store.Sub(h.db, name+"/")
 	queue := job.Open(own, h.log.With("service", name))
 	h.queues = append(h.queues, queue)
-	return &service.Room{
+	room := &service.Room{
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
-		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize,
+		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
 	}
+	if h.iam != nil { // which comes first, and asks itself
+		room.Principals = h.iam
+	}
+	return room
 }
 
 // run runs the jobs of all services until ctx ends.

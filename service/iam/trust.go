@@ -78,20 +78,24 @@ func trustee(r store.Reader, name string) (string, error) {
 	return "", store.ErrNotFound
 }
 
-// trustText returns the trust policy of a role as answers carry it: in place of who was
-// deleted, and is trusted no more, stands the unique id he had.
+// trustText returns the trust policy of a role as answers carry it: who was renamed stands in
+// it under his new name, and in place of who was deleted, and is trusted no more, stands the
+// unique id he had.
 func (h *holder) trustText(r store.Reader) (*string, error) {
 	text := h.Trust
 	for _, name := range slices.Sorted(maps.Keys(h.Trusted)) {
 		id := h.Trusted[name]
-		_, err := r.Get([]byte(path(homeTag, id)))
-		if errors.Is(err, store.ErrNotFound) {
-			text = strings.ReplaceAll(text, `"`+name+`"`, `"`+id+`"`)
-			continue
-		}
-		if err != nil {
+		now := name
+		account, trusted, err := holderByID(r, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			now = id
+		case err != nil:
 			return nil, err
+		case !strings.Contains(name, ":assumed-role/"):
+			now = trusted.arn(account)
 		}
+		text = strings.ReplaceAll(text, `"`+name+`"`, `"`+now+`"`)
 	}
 	return encoded(text), nil
 }
