@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/arn"
@@ -16,24 +17,24 @@ import (
 	"github.com/strongroom/strongroom/wire"
 )
 
-// maxPairs is how many pairs a constraint may have.
-const maxPairs = 8
+// Most of what a constraint may hold (KMS API reference, CreateGrant, Constraints).
+const (
+	maxPairs      = 8
+	maxConstraint = 384 // characters of all keys and values
+)
 
-// newGrant reads and checks the grant that a request describes. It has no id yet.
+// newGrant reads the grant that a request describes, and checks what can be checked without
+// the key and without asking who there is. It has no id yet.
 func newGrant(c *call.Call, in *api.CreateGrantInput) (*grant.Grant, error) {
-	g := &grant.Grant{
-		Name: wire.Val(in.Name), Grantee: wire.Val(in.GranteePrincipal), Retiring: wire.Val(in.RetiringPrincipal),
-		Issuer: c.Principal.Account,
+	g := &grant.Grant{Name: wire.Val(in.Name), Issuer: c.Principal.Account}
+	var err error
+	if g.Grantee, err = party("Grantee", in.GranteePrincipal, in.GranteeServicePrincipal); err != nil {
+		return nil, err
 	}
-	for _, p := range []string{g.Grantee, g.Retiring} {
-		if p != "" && !isPrincipal(p) {
-			return nil, api.InvalidArnException("Invalid principal %s", p)
-		}
+	if g.Retiring, err = party("Retiring", in.RetiringPrincipal, in.RetiringServicePrincipal); err != nil {
+		return nil, err
 	}
 	for _, op := range in.Operations {
-		if !grant.Symmetric(string(op)) {
-			return nil, invalid("Grant operation %s is not valid for a KMS key with KeySpec SYMMETRIC_DEFAULT and KeyUsage ENCRYPT_DECRYPT.", op)
-		}
 		g.Operations = append(g.Operations, string(op))
 	}
 	slices.Sort(g.Operations)
@@ -41,29 +42,102 @@ func newGrant(c *call.Call, in *api.CreateGrantInput) (*grant.Grant, error) {
 	if len(g.Operations) == 0 {
 		return nil, invalid("A grant must list at least one operation.")
 	}
-	if in.Constraints != nil {
-		g.Equals, g.Subset = in.Constraints.EncryptionContextEquals, in.Constraints.EncryptionContextSubset
-		// Terraform sends the constraint that it was not given as one without pairs, beside the other.
-		switch {
-		case len(g.Equals) == 0 && len(g.Subset) > 0:
-			g.Equals = nil
-		case len(g.Subset) == 0 && len(g.Equals) > 0:
-			g.Subset = nil
-		}
+	if err := constrain(g, in.Constraints); err != nil {
+		return nil, err
 	}
-	for _, constraint := range []map[string]string{g.Equals, g.Subset} {
-		if constraint != nil && (len(constraint) == 0 || len(constraint) > maxPairs || !grant.Distinct(constraint)) {
-			return nil, invalid("A grant constraint must have between 1 and %d encryption context pairs, whose keys differ in more than letter case.", maxPairs)
-		}
+	switch {
+	case g.Grantee.Name == "":
+		return nil, invalid("You must specify either GranteePrincipal or GranteeServicePrincipal.")
+	case g.Grantee.Service && (g.Source == "" || g.Retiring.Name == ""):
+		return nil, invalid("A grant with a GranteeServicePrincipal must have a SourceArn constraint and a RetiringPrincipal or RetiringServicePrincipal.")
 	}
 	return g, nil
 }
 
-// isPrincipal reports whether a grant can name p: an account's root user, a user, a role, a session, or a service.
-func isPrincipal(p string) bool {
-	if strings.HasSuffix(p, ".amazonaws.com") {
-		return !strings.ContainsAny(p, "/:* "+sep)
+// party reads one of the two principals of a grant, each of which has a field for principals and one
+// for services. It may be missing.
+func party(role string, principal, serviceName *string) (grant.Party, error) {
+	p := grant.Party{Name: wire.Val(principal)}
+	switch {
+	case principal != nil && serviceName != nil:
+		return p, invalid("You can specify either %[1]sPrincipal or %[1]sServicePrincipal, but not both.", role)
+	case serviceName != nil:
+		p = grant.Party{Name: *serviceName, Service: true}
+		if !isService(p.Name) {
+			return p, invalid("Invalid service principal %s", p.Name)
+		}
+	case principal != nil && !isService(p.Name) && !isPrincipal(p.Name):
+		return p, api.InvalidArnException("Invalid principal %s", p.Name)
 	}
+	return p, nil
+}
+
+// constrain gives g the constraints of a request.
+func constrain(g *grant.Grant, in *api.GrantConstraints) error {
+	if in == nil {
+		return nil
+	}
+	g.Equals, g.Subset, g.Source = in.EncryptionContextEquals, in.EncryptionContextSubset, wire.Val(in.SourceArn)
+	// Terraform sends the constraint that it was not given as one without pairs, beside the other.
+	if given := len(g.Equals) > 0 || len(g.Subset) > 0 || g.Source != ""; given {
+		if len(g.Equals) == 0 {
+			g.Equals = nil
+		}
+		if len(g.Subset) == 0 {
+			g.Subset = nil
+		}
+	}
+	for _, pairs := range []map[string]string{g.Equals, g.Subset} {
+		if pairs == nil {
+			continue
+		}
+		if len(pairs) == 0 || len(pairs) > maxPairs || !grant.Distinct(pairs) {
+			return invalid("A grant constraint must have between 1 and %d encryption context pairs, whose keys differ in more than letter case.", maxPairs)
+		}
+		size := 0
+		for k, v := range pairs {
+			size += utf8.RuneCountInString(k) + utf8.RuneCountInString(v)
+		}
+		if size > maxConstraint {
+			return invalid("A grant constraint cannot exceed %d characters.", maxConstraint)
+		}
+	}
+	if g.Source != "" && (!arn.Is(g.Source) || strings.ContainsAny(g.Source, "*?")) {
+		return api.InvalidArnException("Invalid source ARN %s", g.Source)
+	}
+	return nil
+}
+
+// fitsGrant refuses what a grant of the key cannot give.
+func (r *record) fitsGrant(g *grant.Grant) error {
+	spec, usage := string(r.Spec), string(r.Usage)
+	for _, op := range g.Operations {
+		if !grant.Grantable(spec, usage, op) {
+			return invalid("Grant operation %s is not valid for a KMS key with KeySpec %s and KeyUsage %s.", op, spec, usage)
+		}
+		if g.Bound() && grant.HasContext(op) && !grant.Symmetric(spec) {
+			return invalid("An encryption context constraint is not valid for operation %s of a KMS key with KeySpec %s.", op, spec)
+		}
+	}
+	return nil
+}
+
+// grantable returns the error for a grant of a key in a state that takes none, or nil. A key
+// whose custom key store is away may still be granted.
+func (r *record) grantable(arn string) error {
+	if r.State == api.KeyStateUnavailable {
+		return nil
+	}
+	return r.usable(arn)
+}
+
+// isService reports whether p has the form of a service principal.
+func isService(p string) bool {
+	return strings.HasSuffix(p, ".amazonaws.com") && !strings.ContainsAny(p, "/:* "+sep)
+}
+
+// isPrincipal reports whether a grant can name p: an account's root user, a user, a role or a session.
+func isPrincipal(p string) bool {
 	a, err := arn.Parse(p)
 	if err != nil || a.Region != "" || !arn.ValidAccount(a.Account) || strings.ContainsAny(p, "*?"+sep) {
 		return false
@@ -87,7 +161,13 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if err := e.usable(e.arn); err != nil {
+	if err := e.grantable(e.arn); err != nil {
+		return nil, err
+	}
+	if err := e.fitsGrant(g); err != nil {
+		return nil, err
+	}
+	if err := s.bindGrant(ctx, g); err != nil {
 		return nil, err
 	}
 	if wire.Val(in.DryRun) {
@@ -96,7 +176,7 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	g.ID, g.Created = randomHex(32), now()
 	id := g.ID
 	err = s.change(ctx, e.home, func(tx store.Tx, r *record) error {
-		if err := r.usable(e.arn); err != nil {
+		if err := r.grantable(e.arn); err != nil {
 			return err
 		}
 		same, err := sameGrant(tx, e.home, g)
@@ -106,7 +186,7 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 		if id = g.ID; same != nil {
 			id = same.ID
 			// Written again so that this answer, too, comes after everybody knows of the grant.
-			return write(tx, e.under(granteeTag, same.Grantee, same.ID), same)
+			return write(tx, e.under(granteeTag, same.Grantee.Key(), same.ID), same)
 		}
 		return putGrant(tx, e.home, g)
 	})
@@ -139,108 +219,6 @@ func randomHex(n int) string {
 }
 
 func hexOf(b []byte) []byte { return hex.AppendEncode(nil, b) }
-
-// ListGrants lists the grants of a key: all, those of one grantee, or one.
-func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api.ListGrantsOutput, error) {
-	e, err := authorizedKey(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	prefix := e.under(grantTag, "")
-	if in.GranteePrincipal != nil {
-		if strings.Contains(*in.GranteePrincipal, sep) {
-			return nil, api.InvalidArnException("Invalid principal")
-		}
-		prefix = e.under(granteeTag, *in.GranteePrincipal, "")
-	}
-	p, err := s.page("ListGrants", e.home, in.Marker, in.Limit, 50, 100)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ListGrantsOutput{Grants: []api.GrantListEntry{}}
-	if in.GrantId != nil {
-		out.Grants, err = s.oneGrant(ctx, e, *in.GrantId, in.GranteePrincipal)
-		out.Truncated = wire.Ptr(false)
-		return out, err
-	}
-	err = p.scan(ctx, s, prefix, func(_ store.Reader, _ string, value []byte) error {
-		g, err := decodeGrant(value)
-		if err == nil {
-			out.Grants = append(out.Grants, grantEntry(e.arn, g))
-		}
-		return err
-	})
-	out.NextMarker, out.Truncated = p.marker()
-	return out, err
-}
-
-func (s *Service) oneGrant(ctx context.Context, e *entry, id string, grantee *string) (list []api.GrantListEntry, err error) {
-	err = s.room.Store.View(ctx, func(r store.Reader) error {
-		g, err := loadGrant(r, e.home, id)
-		if err != nil {
-			return err
-		}
-		if g == nil {
-			return noSuchGrant(id)
-		}
-		list = []api.GrantListEntry{}
-		if grantee == nil || *grantee == g.Grantee {
-			list = append(list, grantEntry(e.arn, g))
-		}
-		return nil
-	})
-	return list, err
-}
-
-// grantEntry returns what a listing tells of a grant.
-func grantEntry(keyARN string, g *grant.Grant) api.GrantListEntry {
-	e := api.GrantListEntry{
-		KeyId: &keyARN, GrantId: &g.ID, CreationDate: &g.Created, GranteePrincipal: &g.Grantee,
-		IssuingAccount: wire.Ptr(rootARN(g.Issuer)), Name: &g.Name,
-	}
-	if g.Retiring != "" {
-		e.RetiringPrincipal = &g.Retiring
-	}
-	for _, op := range g.Operations {
-		e.Operations = append(e.Operations, api.GrantOperation(op))
-	}
-	if g.Constrained() {
-		e.Constraints = &api.GrantConstraints{EncryptionContextEquals: g.Equals, EncryptionContextSubset: g.Subset}
-	}
-	return e
-}
-
-// ListRetirableGrants lists the grants, of keys of any account, that a principal of the
-// caller's account may retire.
-func (s *Service) ListRetirableGrants(ctx context.Context, in *api.ListRetirableGrantsInput) (*api.ListRetirableGrantsOutput, error) {
-	c := call.From(ctx)
-	principal := wire.Val(in.RetiringPrincipal)
-	if !isPrincipal(principal) {
-		return nil, api.InvalidArnException("Invalid principal %s", principal)
-	}
-	if arn.AccountOf(principal) != c.Principal.Account {
-		return nil, denied("The retiring principal must belong to the account of the caller.")
-	}
-	p, err := s.page("ListRetirableGrants "+principal, home{region: c.Region, account: c.Principal.Account}, in.Marker, in.Limit, 50, 100)
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ListRetirableGrantsOutput{Grants: []api.GrantListEntry{}}
-	err = p.scan(ctx, s, path(retiringTag, c.Region, principal, ""), func(r store.Reader, name string, _ []byte) error {
-		parts := strings.Split(name, sep)
-		if len(parts) != 3 {
-			return internal("malformed key of a retirable grant")
-		}
-		h := home{c.Region, parts[0], parts[1]}
-		g, err := loadGrant(r, h, parts[2])
-		if err == nil && g != nil {
-			out.Grants = append(out.Grants, grantEntry(h.arn(), g))
-		}
-		return err
-	})
-	out.NextMarker, out.Truncated = p.marker()
-	return out, err
-}
 
 // RevokeGrant takes a grant away. It takes effect on the next call.
 func (s *Service) RevokeGrant(ctx context.Context, in *api.RevokeGrantInput) (*api.RevokeGrantOutput, error) {

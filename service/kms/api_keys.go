@@ -26,11 +26,8 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	c := call.From(ctx)
 	h := home{c.Region, c.Principal.Account, newKeyID()}
 	r := newRecord()
-	r.Description, r.Policy = wire.Val(in.Description), defaultPolicy(h.account)
-	if in.Policy != nil {
-		r.Policy = *in.Policy
-	}
-	if err := s.checkPolicy(c, r.Policy, h.arn(), wire.Val(in.BypassPolicyLockoutSafetyCheck)); err != nil {
+	r.Description = wire.Val(in.Description)
+	if err := s.setPolicy(ctx, &r, h, in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return nil, err
 	}
 	var err error

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	api "github.com/strongroom/strongroom/api/kms"
-	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -22,7 +21,8 @@ func (s *Service) GetKeyPolicy(ctx context.Context, in *api.GetKeyPolicyInput) (
 	if err := checkPolicyName(in.PolicyName); err != nil {
 		return nil, err
 	}
-	return &api.GetKeyPolicyOutput{Policy: wire.Ptr(string(e.policy.Text())), PolicyName: wire.Ptr(defaultPolicyName)}, nil
+	text, err := s.policyText(ctx, &e.record, e.policy.Text())
+	return &api.GetKeyPolicyOutput{Policy: &text, PolicyName: wire.Ptr(defaultPolicyName)}, err
 }
 
 // PutKeyPolicy replaces a key's policy. It takes effect on the next call.
@@ -37,13 +37,13 @@ func (s *Service) PutKeyPolicy(ctx context.Context, in *api.PutKeyPolicyInput) (
 	if e.Manager != api.KeyManagerTypeCustomer {
 		return nil, denied("The policy of an AWS managed key cannot be changed.")
 	}
-	text := wire.Val(in.Policy)
-	if err := s.checkPolicy(call.From(ctx), text, e.arn, wire.Val(in.BypassPolicyLockoutSafetyCheck)); err != nil {
+	var with record
+	if err := s.setPolicy(ctx, &with, e.home, in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return nil, err
 	}
 	// A key that is pending deletion may still get a policy (KMS developer guide, "Key states").
 	return nil, s.change(ctx, e.home, func(_ store.Tx, r *record) error {
-		r.Policy = text
+		r.Policy, r.Bound = with.Policy, with.Bound
 		return nil
 	})
 }

@@ -15,6 +15,12 @@ import (
 	"github.com/strongroom/strongroom/wire"
 )
 
+// app is the i-th role that has a grant of every key.
+func app(i int) grant.Party {
+	name := fmt.Sprint("app", i)
+	return grant.Party{Name: "arn:aws:iam::" + account + ":role/" + name, ID: uniqueID("AROA", account, name)}
+}
+
 // fillKeys makes n keys with grants each, past the road.
 func (h *testHouse) fillKeys(n, grants int) []string {
 	var arns []string
@@ -30,7 +36,7 @@ func (h *testHouse) fillKeys(n, grants int) []string {
 				}
 				for i := range grants {
 					g := &grant.Grant{
-						ID: randomHex(32), Grantee: fmt.Sprintf("arn:aws:iam::%s:role/app%d", account, i), Issuer: account,
+						ID: randomHex(32), Grantee: app(i), Issuer: account,
 						Operations: []string{"Decrypt", "Encrypt"}, Created: now(),
 					}
 					if err := putGrant(tx, at, g); err != nil {

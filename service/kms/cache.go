@@ -2,7 +2,9 @@ package kms
 
 import (
 	"bytes"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"weak"
@@ -112,7 +114,7 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{home: h, record: rec, arn: h.arn()}
-	if e.policy, err = s.documents.parse(rec.Policy); err != nil {
+	if e.policy, err = s.documents.parse(rec.Policy, rec.Bound); err != nil {
 		return nil, internal("policy of %s: %w", e.arn, err)
 	}
 	e.Policy = "" // the document has the text, once for all keys that share it
@@ -190,13 +192,18 @@ func loadGrants(r store.Reader, memoKey []byte) (*grant.Set, error) {
 // account have the same policy, and compiling one costs more than a call.
 type documents struct {
 	mu     sync.Mutex
-	byText map[string]weak.Pointer[policy.Document]
+	byText map[string]weak.Pointer[policy.Document] // by the text, and what it is bound to
 }
 
-// parse returns the compiled form of a key policy.
-func (d *documents) parse(text string) (*policy.Document, error) {
+// parse returns the compiled form of a key policy, bound to the unique ids of the principals
+// that it names.
+func (d *documents) parse(text string, ids map[string]string) (*policy.Document, error) {
+	name := text
+	for _, arn := range slices.Sorted(maps.Keys(ids)) {
+		name = path(name, arn, ids[arn])
+	}
 	d.mu.Lock()
-	doc := d.byText[text].Value()
+	doc := d.byText[name].Value()
 	d.mu.Unlock()
 	if doc != nil {
 		return doc, nil
@@ -205,21 +212,24 @@ func (d *documents) parse(text string) (*policy.Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(ids) > 0 {
+		doc = doc.Bind(ids)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if other := d.byText[text].Value(); other != nil {
+	if other := d.byText[name].Value(); other != nil {
 		return other, nil
 	}
-	d.byText[text] = weak.Make(doc)
-	runtime.AddCleanup(doc, d.forget, text)
+	d.byText[name] = weak.Make(doc)
+	runtime.AddCleanup(doc, d.forget, name)
 	return doc, nil
 }
 
 // forget drops a text that no key has any more.
-func (d *documents) forget(text string) {
+func (d *documents) forget(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p, ok := d.byText[text]; ok && p.Value() == nil {
-		delete(d.byText, text)
+	if p, ok := d.byText[name]; ok && p.Value() == nil {
+		delete(d.byText, name)
 	}
 }

@@ -21,6 +21,7 @@ type conditions struct {
 	call    *call.Call
 	key     *entry            // nil when the check is about no key, or about one that is not to be seen
 	alias   string            // as typed
+	unnamed bool              // the caller named no key: the ciphertext does
 	context map[string]string // encryption context, or the constraint of a grant
 	cipher  key.Ciphertext    // to be decrypted
 	cryptor policy.Values     // kms:EncryptionAlgorithm

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/kms"
@@ -24,17 +25,21 @@ func decodeGrant(text []byte) (*grant.Grant, error) {
 // granted returns the id of a grant of e that allows the caller an operation under an
 // encryption context, or "".
 func (s *Service) granted(ctx context.Context, c *call.Call, e *entry, operation string, context map[string]string) (string, error) {
-	return s.searchGrants(ctx, c, e, func(set *grant.Set) *grant.Grant { return set.Find(operation, context) })
+	if e == nil || e.grants == 0 {
+		return "", nil
+	}
+	r := &grant.Request{Operation: operation, Context: context, Source: c.SourceARN}
+	return s.searchGrants(ctx, c, e, func(set *grant.Set) *grant.Grant { return set.Find(r) })
 }
 
-// searchGrants asks the caller's grants on e, under each of the caller's names.
+// searchGrants asks the caller's grants on e, under all that the caller is known by.
 func (s *Service) searchGrants(ctx context.Context, c *call.Call, e *entry, ask func(*grant.Set) *grant.Grant) (string, error) {
 	if e == nil || e.grants == 0 {
 		return "", nil
 	}
 	var fixed [3]string
-	for _, name := range grantees(fixed[:0], c) {
-		set, err := s.memos.grants.Get(ctx, e.under(granteeTag, name))
+	for _, key := range bearers(fixed[:0], c) {
+		set, err := s.memos.grants.Get(ctx, e.under(granteeTag, key))
 		if err != nil {
 			return "", err
 		}
@@ -45,10 +50,10 @@ func (s *Service) searchGrants(ctx context.Context, c *call.Call, e *entry, ask 
 	return "", nil
 }
 
-// grantees appends the names by which grants know the caller: the ARN of the user, the root
-// user or the session; the role behind a session; a service under its name with and without
-// the region.
-func grantees(dst []string, c *call.Call) []string {
+// bearers appends what grants know the caller by, as grant.Party.Key has it: the unique id of
+// the user, or of the session and of the role behind it; the ARN of a root user; a service
+// under its name with and without the region.
+func bearers(dst []string, c *call.Call) []string {
 	p := c.Principal
 	switch p.Kind {
 	case identity.Anonymous:
@@ -60,22 +65,20 @@ func grantees(dst []string, c *call.Call) []string {
 		}
 		return dst
 	}
-	dst = append(dst, p.ARN)
+	if p.Kind == identity.Root {
+		return append(dst, p.ARN)
+	}
+	dst = append(dst, p.ID)
 	if p.Kind == identity.Role && p.Session != nil {
-		dst = append(dst, p.Session.RoleARN)
+		dst = append(dst, p.Session.RoleID)
 	}
 	return dst
 }
 
-// named reports whether the caller goes by the name.
-func named(c *call.Call, name string) bool {
+// is reports whether the caller is the party of a grant.
+func is(c *call.Call, p grant.Party) bool {
 	var fixed [3]string
-	for _, n := range grantees(fixed[:0], c) {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(bearers(fixed[:0], c), p.Key())
 }
 
 // tokenScope is what grant tokens are bound to.
@@ -91,22 +94,77 @@ func (s *Service) grantToken(h home, id, nonce string) string {
 func (s *Service) openToken(token string) (h home, id string, err error) {
 	position, err := s.tokens.Position(tokenScope, token)
 	if err != nil {
-		return home{}, "", api.InvalidGrantTokenException("Invalid grant token")
+		return home{}, "", badToken()
 	}
 	parts := strings.Split(position, sep)
 	if len(parts) != 5 {
-		return home{}, "", api.InvalidGrantTokenException("Invalid grant token")
+		return home{}, "", badToken()
 	}
 	return home{parts[0], parts[1], parts[2]}, parts[3], nil
 }
 
-// checkTokens refuses tokens that we did not make. Nothing else is asked of them: a grant
-// works without its token, and a token of another key or grantee gives nothing.
-func (s *Service) checkTokens(tokens []string) error {
+// checkTokens refuses tokens that we did not make, and those of other keys than the ones that
+// the call is about. Nothing else is asked of them: a grant works without its token, and the
+// token of another grantee, or of a grant that is gone, gives nothing.
+func (s *Service) checkTokens(tokens []string, checks []call.Check) error {
 	for _, t := range tokens {
-		if _, _, err := s.openToken(t); err != nil {
+		h, _, err := s.openToken(t)
+		if err != nil {
 			return err
 		}
+		if of := h.arn(); !slices.ContainsFunc(checks, func(c call.Check) bool { return c.Resource == of || veiled(&c) }) {
+			return badToken()
+		}
+	}
+	return nil
+}
+
+// veiled reports whether the key of a check is one that the caller may not even know to be
+// there: then nothing may depend on it before the decision.
+func veiled(check *call.Check) bool {
+	cond, ok := check.Conditions.(*conditions)
+	return check.Hide != nil && (!ok || cond.alias != "" || cond.unnamed)
+}
+
+func badToken() error { return api.InvalidGrantTokenException("Invalid grant token") }
+
+// tokensOf returns the grant tokens of a request; most have none.
+func tokensOf(in any) []string {
+	switch in := in.(type) {
+	case *api.EncryptInput:
+		return in.GrantTokens
+	case *api.DecryptInput:
+		return in.GrantTokens
+	case *api.ReEncryptInput:
+		return in.GrantTokens
+	case *api.GenerateDataKeyInput:
+		return in.GrantTokens
+	case *api.GenerateDataKeyWithoutPlaintextInput:
+		return in.GrantTokens
+	case *api.GenerateDataKeyPairInput:
+		return in.GrantTokens
+	case *api.GenerateDataKeyPairWithoutPlaintextInput:
+		return in.GrantTokens
+	case *api.SignInput:
+		return in.GrantTokens
+	case *api.VerifyInput:
+		return in.GrantTokens
+	case *api.GenerateMacInput:
+		return in.GrantTokens
+	case *api.VerifyMacInput:
+		return in.GrantTokens
+	case *api.DeriveSharedSecretInput:
+		return in.GrantTokens
+	case *api.EncapsulateInput:
+		return in.GrantTokens
+	case *api.DecapsulateInput:
+		return in.GrantTokens
+	case *api.GetPublicKeyInput:
+		return in.GrantTokens
+	case *api.DescribeKeyInput:
+		return in.GrantTokens
+	case *api.CreateGrantInput:
+		return in.GrantTokens
 	}
 	return nil
 }
@@ -132,8 +190,8 @@ func putGrant(tx store.Tx, h home, g *grant.Grant) error {
 	if err != nil {
 		return internal("record of a grant: %w", err)
 	}
-	puts := map[string][]byte{h.under(grantTag, g.ID): text, h.under(granteeTag, g.Grantee, g.ID): text}
-	if g.Retiring != "" {
+	puts := map[string][]byte{h.under(grantTag, g.ID): text, h.under(granteeTag, g.Grantee.Key(), g.ID): text}
+	if g.Retiring.Name != "" {
 		puts[retiringPath(h, g)] = nil
 	}
 	if g.Name != "" {
@@ -149,7 +207,7 @@ func putGrant(tx store.Tx, h home, g *grant.Grant) error {
 
 // deleteGrant removes a grant with its indexes.
 func deleteGrant(tx store.Tx, h home, g *grant.Grant) error {
-	for _, k := range []string{h.under(grantTag, g.ID), h.under(granteeTag, g.Grantee, g.ID), retiringPath(h, g)} {
+	for _, k := range []string{h.under(grantTag, g.ID), h.under(granteeTag, g.Grantee.Key(), g.ID), retiringPath(h, g)} {
 		if err := tx.Delete([]byte(k)); err != nil {
 			return err
 		}
@@ -163,7 +221,7 @@ func deleteGrant(tx store.Tx, h home, g *grant.Grant) error {
 }
 
 func retiringPath(h home, g *grant.Grant) string {
-	return path(retiringTag, h.region, g.Retiring, h.account, h.id, g.ID)
+	return path(retiringTag, h.region, g.Retiring.Key(), h.account, h.id, g.ID)
 }
 
 func samePath(h home, g *grant.Grant) string {

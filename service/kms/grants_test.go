@@ -76,6 +76,7 @@ func TestGranteeNames(t *testing.T) {
 
 func TestGrantRefusals(t *testing.T) {
 	h := open(t)
+	h.room.Principals = everybody{"arn:aws:iam::" + account + ":user/nobody": ""}
 	k := h.newKey()
 	g := wire.Ptr(rootARN(other))
 	nine := pairs{}
@@ -95,6 +96,15 @@ func TestGrantRefusals(t *testing.T) {
 		"nine pairs":              {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{EncryptionContextEquals: nine}}, "ValidationException"},
 		"empty constraint":        {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{EncryptionContextEquals: pairs{}}}, "ValidationException"},
 		"key in two cases":        {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{EncryptionContextSubset: pairs{"a": "1", "A": "1"}}}, "ValidationException"},
+		"long constraint":         {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{EncryptionContextSubset: pairs{"a": strings.Repeat("x", 384)}}}, "ValidationException"},
+		"nobody":                  {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: wire.Ptr("arn:aws:iam::" + account + ":user/nobody"), Operations: ops{"Encrypt"}}, "InvalidArnException"},
+		"nobody retires":          {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, RetiringPrincipal: wire.Ptr("arn:aws:iam::" + account + ":user/nobody"), Operations: ops{"Encrypt"}}, "InvalidArnException"},
+		"no grantee":              {api.CreateGrantInput{KeyId: k.KeyId, Operations: ops{"Encrypt"}}, "ValidationException"},
+		"two grantees":            {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, GranteeServicePrincipal: wire.Ptr("s3.amazonaws.com"), Operations: ops{"Encrypt"}}, "ValidationException"},
+		"service without source":  {api.CreateGrantInput{KeyId: k.KeyId, GranteeServicePrincipal: wire.Ptr("s3.amazonaws.com"), RetiringPrincipal: g, Operations: ops{"Encrypt"}}, "ValidationException"},
+		"service, none retires":   {api.CreateGrantInput{KeyId: k.KeyId, GranteeServicePrincipal: wire.Ptr("s3.amazonaws.com"), Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{SourceArn: wire.Ptr("arn:aws:s3:::some-bucket")}}, "ValidationException"},
+		"no service":              {api.CreateGrantInput{KeyId: k.KeyId, GranteeServicePrincipal: g, RetiringPrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{SourceArn: wire.Ptr("arn:aws:s3:::some-bucket")}}, "ValidationException"},
+		"wild source":             {api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: g, Operations: ops{"Encrypt"}, Constraints: &api.GrantConstraints{SourceArn: wire.Ptr("arn:aws:s3:::some-bucket-*")}}, "InvalidArnException"},
 		"no key":                  {api.CreateGrantInput{KeyId: wire.Ptr(newKeyID()), GranteePrincipal: g, Operations: ops{"Encrypt"}}, "NotFoundException"},
 	} {
 		if _, err := run[api.CreateGrantOutput](h, admin(t), &c.in); err == nil || c.code != "" && !wire.IsCode(err, c.code) {
@@ -260,9 +270,30 @@ func TestGrantTokens(t *testing.T) {
 	if err := use(k.KeyId, *out.GrantToken); err != nil {
 		t.Error(err)
 	}
-	if err := use(spare.KeyId, *out.GrantToken); !wire.IsCode(err, "AccessDeniedException") {
+	if err := use(spare.KeyId, *out.GrantToken); !wire.IsCode(err, "InvalidGrantTokenException") {
 		t.Errorf("token of another key: %v", err)
 	}
+	// Of a key of another account, a wrong token tells no more than that the ARN is another.
+	stranger := user(t, other, "stranger", fullAccess)
+	for name, key := range map[string]string{"key": *spare.Arn, "none": home{region, account, newKeyID()}.arn()} {
+		in := &api.EncryptInput{KeyId: &key, Plaintext: []byte("x"), GrantTokens: []string{*out.GrantToken}}
+		t.Run("another account's "+name, func(t *testing.T) {
+			fails[api.EncryptOutput](h, stranger, in, "InvalidGrantTokenException", "Invalid grant token")
+		})
+	}
+	if err := h.alias(spare, "alias/spare"); err != nil {
+		t.Fatal(err)
+	}
+	for _, alias := range []string{"alias/spare", "alias/none"} {
+		in := &api.EncryptInput{KeyId: wire.Ptr(aliasARN(region, account, alias)), Plaintext: []byte("x"), GrantTokens: []string{*out.GrantToken}}
+		fails[api.EncryptOutput](h, stranger, in, "AccessDeniedException", "")
+	}
+	blob := h.encrypt(admin(t), spare.KeyId, nil)
+	fails[api.DecryptOutput](h, stranger, &api.DecryptInput{CiphertextBlob: blob, GrantTokens: []string{*out.GrantToken}}, "AccessDeniedException", "")
+	fails[api.DecryptOutput](h, app, &api.DecryptInput{CiphertextBlob: blob, GrantTokens: []string{*out.GrantToken}}, "InvalidGrantTokenException", "")
+	// ReEncrypt takes tokens of either of its keys.
+	reEncrypt := &api.ReEncryptInput{CiphertextBlob: blob, DestinationKeyId: k.KeyId, GrantTokens: []string{*out.GrantToken}}
+	must[api.ReEncryptOutput](h, admin(t), reEncrypt)
 	forged := []byte(*out.GrantToken)
 	forged[len(forged)/2] ^= 1
 	if err := use(k.KeyId, string(forged)); !wire.IsCode(err, "InvalidGrantTokenException") {

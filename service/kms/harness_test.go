@@ -13,6 +13,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/arn"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/identity"
 	"github.com/strongroom/strongroom/job"
@@ -77,7 +78,7 @@ func openIn(t testing.TB, dir string) *testHouse {
 	}
 	log := slog.New(slog.DiscardHandler)
 	room := &service.Room{
-		Regions: []string{region}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log,
+		Regions: []string{region}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log, Principals: everybody{},
 	}
 	s, err := Open(t.Context(), room)
 	if err != nil {
@@ -98,10 +99,51 @@ func (h *testHouse) shut() {
 	h.db = nil
 }
 
+// uniqueID is the id of a user or role in these tests.
+func uniqueID(kind, acct, name string) string { return kind + acct + strings.ToUpper(name) }
+
+// everybody is a directory in which everybody exists, but for those of the map: they have
+// another unique id by now, or are no more when it is "".
+type everybody map[string]string
+
+func (e everybody) PrincipalID(_ context.Context, name string) (string, error) {
+	if id, changed := e[name]; changed {
+		if id == "" {
+			return "", store.ErrNotFound
+		}
+		return id, nil
+	}
+	a, err := arn.Parse(name)
+	if err != nil || a.Resource == "root" {
+		return "", nil
+	}
+	who, session, isSession := strings.Cut(a.ResourceID(), "/")
+	switch {
+	case isSession && a.Service == "sts":
+		return uniqueID("AROA", a.Account, who) + ":" + session, nil
+	case a.ResourceType() == "role":
+		return uniqueID("AROA", a.Account, who), nil
+	}
+	return uniqueID("AIDA", a.Account, who), nil
+}
+
+func (e everybody) PrincipalARN(_ context.Context, id string) (string, error) {
+	kind := "user/"
+	if strings.HasPrefix(id, "AROA") {
+		kind = "role/"
+	}
+	name := "arn:aws:iam::" + id[4:16] + ":" + kind + strings.ToLower(id[16:])
+	if _, changed := e[name]; changed {
+		return "", store.ErrNotFound
+	}
+	return name, nil
+}
+
 // person is somebody who calls, through something, with policies.
 type person struct {
 	*identity.Principal
 	via    string
+	source string // aws:SourceArn
 	region string
 	set    policy.Set
 }
@@ -111,7 +153,7 @@ const fullAccess = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Actio
 func user(t testing.TB, acct, name string, policies ...string) *person {
 	t.Helper()
 	who := &person{Principal: &identity.Principal{
-		Kind: identity.User, Account: acct, Name: name, ARN: "arn:aws:iam::" + acct + ":user/" + name, ID: "AIDA" + name,
+		Kind: identity.User, Account: acct, Name: name, ARN: "arn:aws:iam::" + acct + ":user/" + name, ID: uniqueID("AIDA", acct, name),
 	}}
 	for _, text := range policies {
 		doc, err := policy.Parse([]byte(text), policy.Identity)
@@ -133,8 +175,8 @@ func root(acct string) *person {
 // roleSession is a session of a role without policies.
 func roleSession(acct, role string) *person {
 	return &person{Principal: &identity.Principal{
-		Kind: identity.Role, Account: acct, ARN: "arn:aws:sts::" + acct + ":assumed-role/" + role + "/s", ID: "AROA:s",
-		Session: &identity.Session{RoleARN: "arn:aws:iam::" + acct + ":role/" + role, RoleID: "AROA", RoleName: role, Name: "s"},
+		Kind: identity.Role, Account: acct, ARN: "arn:aws:sts::" + acct + ":assumed-role/" + role + "/s", ID: uniqueID("AROA", acct, role) + ":s",
+		Session: &identity.Session{RoleARN: "arn:aws:iam::" + acct + ":role/" + role, RoleID: uniqueID("AROA", acct, role), RoleName: role, Name: "s"},
 	}}
 }
 
@@ -155,7 +197,7 @@ func (c *person) in(region string) *person {
 // do takes a call down the road, and returns the call with what came of it.
 func (h *testHouse) do(who *person, operation string, in any) *call.Call {
 	c := &call.Call{
-		ID: "test", Time: time.Now(), Principal: who.Principal, Via: who.via, Region: region,
+		ID: "test", Time: time.Now(), Principal: who.Principal, Via: who.via, SourceARN: who.source, Region: region,
 		Service: api.API, Op: api.API.Operation(operation), In: in,
 	}
 	if who.region != "" {

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/identity"
 	"github.com/strongroom/strongroom/policy"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // defaultPolicyName is the name of a key's policy; there is no other.
@@ -84,11 +86,15 @@ func ownedPolicy(name string) string {
 // allowAllText stands for the identity-based policies that a caller has or can be given.
 const allowAllText = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 
-// checkPolicy parses a key policy that a caller gives and, unless bypass, refuses one that would lock
-// the caller out: the new policy must let the caller call PutKeyPolicy again, or leave that to
-// identity-based policies.
-func (s *Service) checkPolicy(c *call.Call, text, arn string, bypass bool) error {
-	doc, err := policy.Parse([]byte(text), policy.KeyPolicy)
+// setPolicy gives r, the record of the key at h, the policy that the caller of ctx asks for, or
+// the default one. Everybody whom the policy names must exist; users and roles are bound to
+// their unique ids. Unless bypass, a policy that would lock the caller out is refused.
+func (s *Service) setPolicy(ctx context.Context, r *record, h home, text *string, bypass *bool) error {
+	if text == nil {
+		r.Policy, r.Bound = defaultPolicy(h.account), nil
+		return nil
+	}
+	doc, err := policy.Parse([]byte(*text), policy.KeyPolicy)
 	var syntax *policy.SyntaxError
 	if errors.As(err, &syntax) {
 		return api.MalformedPolicyDocumentException("%s", syntax.Message)
@@ -96,9 +102,22 @@ func (s *Service) checkPolicy(c *call.Call, text, arn string, bypass bool) error
 	if err != nil {
 		return err
 	}
-	if bypass {
-		return nil
+	bound, err := s.bindPolicy(ctx, doc)
+	if err != nil {
+		return err
 	}
+	if !wire.Val(bypass) {
+		if err := s.checkLockOut(call.From(ctx), doc, h.arn()); err != nil {
+			return err
+		}
+	}
+	r.Policy, r.Bound = *text, bound
+	return nil
+}
+
+// checkLockOut refuses a policy that does not let the caller call PutKeyPolicy again, and does
+// not leave that to identity-based policies either.
+func (s *Service) checkLockOut(c *call.Call, doc *policy.Document, arn string) error {
 	who := names(c.Principal)
 	d := policy.Decide(&policy.Request{
 		Principal: &who, Action: "kms:PutKeyPolicy", Resource: arn, Context: &later{conditions{call: c}},

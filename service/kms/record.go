@@ -31,6 +31,7 @@ type record struct {
 	Usage       api.KeyUsageType   `json:"usage"`
 	Origin      api.OriginType     `json:"origin"`
 	Policy      string             `json:"policy"`
+	Bound       map[string]string  `json:"bound,omitempty"` // unique ids of the principals that Policy names by ARN
 	Tags        resource.Tags      `json:"tags,omitempty"`
 	Version     uint32             `json:"version"` // of the material that encrypts
 	Rotation    rotation           `json:"rotation,omitzero"`

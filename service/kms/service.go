@@ -24,6 +24,9 @@ type Service struct {
 // Open returns the key service over room.Store. It reads nothing: keys are read when they
 // are first used, so that the number of keys does not matter to a start.
 func Open(_ context.Context, room *service.Room) (*Service, error) {
+	if room.Principals == nil {
+		return nil, internal("nobody to ask who there is")
+	}
 	s := &Service{
 		room:   room,
 		pages:  resource.NewPager(room.Root.Derive("kms page tokens")),

@@ -18,7 +18,14 @@ func (s *Service) Target(ctx context.Context, c *call.Call) (call.Target, error)
 	if fn == nil {
 		return call.Target{}, api.API.Unknown(c.Op.Name)
 	}
-	return fn(&ask{s, ctx, c})
+	t, err := fn(&ask{s, ctx, c})
+	if tokens := tokensOf(c.In); err == nil && len(tokens) > 0 {
+		err = s.checkTokens(tokens, t.Checks)
+	}
+	if err != nil {
+		return call.Target{}, err
+	}
+	return t, nil
 }
 
 // ask is one question for a target.
@@ -78,7 +85,7 @@ var targets = map[string]func(*ask) (call.Target, error){
 	"ListGrants":          (*ask).listGrants,
 	"RevokeGrant":         (*ask).revokeGrant,
 	"RetireGrant":         (*ask).retireGrant,
-	"ListRetirableGrants": (*ask).nothing,
+	"ListRetirableGrants": (*ask).listRetirableGrants,
 }
 
 // check is the permission to do the operation's action, or another one, on a found key.
@@ -129,10 +136,7 @@ func (a *ask) use(action, operation string, f *found, cond *conditions) (call.Ch
 }
 
 // useNamed is use for the key that the caller names.
-func (a *ask) useNamed(name *string, tokens []string, cond *conditions) (call.Target, error) {
-	if err := a.s.checkTokens(tokens); err != nil {
-		return call.Target{}, err
-	}
+func (a *ask) useNamed(name *string, cond *conditions) (call.Target, error) {
 	f, err := a.s.resolve(a.ctx, a.c, wire.Val(name), anyNamed)
 	if err != nil {
 		return call.Target{}, err
@@ -143,29 +147,26 @@ func (a *ask) useNamed(name *string, tokens []string, cond *conditions) (call.Ta
 
 func (a *ask) encrypt() (call.Target, error) {
 	in := a.c.In.(*api.EncryptInput)
-	return a.useNamed(in.KeyId, in.GrantTokens, &conditions{context: in.EncryptionContext, cryptor: algorithm(in.EncryptionAlgorithm)})
+	return a.useNamed(in.KeyId, &conditions{context: in.EncryptionContext, cryptor: algorithm(in.EncryptionAlgorithm)})
 }
 
 func (a *ask) generateDataKey() (call.Target, error) {
 	in := a.c.In.(*api.GenerateDataKeyInput)
-	return a.useNamed(in.KeyId, in.GrantTokens, &conditions{context: in.EncryptionContext, cryptor: algorithm("")})
+	return a.useNamed(in.KeyId, &conditions{context: in.EncryptionContext, cryptor: algorithm("")})
 }
 
 func (a *ask) generateDataKeyWithoutPlaintext() (call.Target, error) {
 	in := a.c.In.(*api.GenerateDataKeyWithoutPlaintextInput)
-	return a.useNamed(in.KeyId, in.GrantTokens, &conditions{context: in.EncryptionContext, cryptor: algorithm("")})
+	return a.useNamed(in.KeyId, &conditions{context: in.EncryptionContext, cryptor: algorithm("")})
 }
 
 func (a *ask) describeKey() (call.Target, error) {
 	in := a.c.In.(*api.DescribeKeyInput)
-	return a.useNamed(in.KeyId, in.GrantTokens, new(conditions))
+	return a.useNamed(in.KeyId, new(conditions))
 }
 
 func (a *ask) decrypt() (call.Target, error) {
 	in := a.c.In.(*api.DecryptInput)
-	if err := a.s.checkTokens(in.GrantTokens); err != nil {
-		return call.Target{}, err
-	}
 	check, err := a.source("kms:Decrypt", "Decrypt", in.KeyId, in.CiphertextBlob,
 		&conditions{context: in.EncryptionContext, cryptor: algorithm(in.EncryptionAlgorithm)})
 	return call.Target{Checks: []call.Check{check}}, err
@@ -184,6 +185,7 @@ func (a *ask) source(action, operation string, name *string, blob []byte, cond *
 		}
 		return a.use(action, operation, &f, cond)
 	}
+	cond.unnamed = true
 	f, err := a.s.under(a.ctx, a.c.Region, cond.cipher.ID)
 	if err != nil {
 		return check, err
@@ -203,9 +205,6 @@ func (a *ask) source(action, operation string, name *string, blob []byte, cond *
 
 func (a *ask) reEncrypt() (call.Target, error) {
 	in := a.c.In.(*api.ReEncryptInput)
-	if err := a.s.checkTokens(in.GrantTokens); err != nil {
-		return call.Target{}, err
-	}
 	from := &conditions{context: in.SourceEncryptionContext, cryptor: algorithm(in.SourceEncryptionAlgorithm)}
 	to := &conditions{context: in.DestinationEncryptionContext, cryptor: algorithm(in.DestinationEncryptionAlgorithm)}
 	source, err := a.source("kms:ReEncryptFrom", "ReEncryptFrom", in.SourceKeyId, in.CiphertextBlob, from)

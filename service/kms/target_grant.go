@@ -18,28 +18,23 @@ func forResource(c *call.Call) policy.Values { return policy.Bool(c.Via != "") }
 
 func (a *ask) createGrant() (call.Target, error) {
 	in := a.c.In.(*api.CreateGrantInput)
-	if err := a.s.checkTokens(in.GrantTokens); err != nil {
-		return call.Target{}, err
-	}
 	g, err := newGrant(a.c, in)
 	if err != nil {
 		return call.Target{}, err
 	}
-	cond := &conditions{context: g.Equals, more: policy.Map{
-		"granteeprincipal": policy.One(g.Grantee), "retiringprincipal": optional(g.Retiring),
+	cond := &conditions{context: constraint(g), more: policy.Map{
+		"granteeprincipal": optional(wire.Val(in.GranteePrincipal)), "granteeserviceprincipal": optional(wire.Val(in.GranteeServicePrincipal)),
+		"retiringprincipal": optional(wire.Val(in.RetiringPrincipal)), "retiringserviceprincipal": optional(wire.Val(in.RetiringServicePrincipal)),
 		"grantoperations": policy.Many(g.Operations), "grantconstrainttype": optional(g.ConstraintType()),
-		"grantisforawsresource": forResource(a.c),
+		"grantconstraintsourcearn": optional(g.Source), "grantisforawsresource": forResource(a.c),
 	}}
-	if g.Equals == nil {
-		cond.context = g.Subset
-	}
 	f, err := a.s.resolve(a.ctx, a.c, wire.Val(in.KeyId), anyKey)
 	if err != nil {
 		return call.Target{}, err
 	}
 	check := a.check(a.action(), &f, cond)
 	// A grant can be made by the permission of another only if it gives no more than that one.
-	check.GrantID, err = a.s.searchGrants(a.ctx, a.c, f.entry, func(set *grant.Set) *grant.Grant { return set.Parent(g) })
+	check.GrantID, err = a.s.searchGrants(a.ctx, a.c, f.entry, func(set *grant.Set) *grant.Grant { return set.Parent(g, a.c.SourceARN) })
 	return call.Target{Checks: []call.Check{check}}, err
 }
 
@@ -49,6 +44,15 @@ func (a *ask) listGrants() (call.Target, error) {
 
 func (a *ask) revokeGrant() (call.Target, error) {
 	return a.one(a.c.In.(*api.RevokeGrantInput).KeyId, anyKey, &conditions{more: policy.Map{"grantisforawsresource": forResource(a.c)}})
+}
+
+// listRetirableGrants is decided by identity-based policies. A service has none, and may list
+// the grants that name itself.
+func (a *ask) listRetirableGrants() (call.Target, error) {
+	if _, err := retirer(a.c, a.c.In.(*api.ListRetirableGrantsInput)); err == nil && a.c.Principal.Kind == identity.Service {
+		return call.Target{Open: "a service lists the grants that it may retire itself"}, nil
+	}
+	return a.nothing()
 }
 
 // retireGrant is decided by the grant itself. kms:RetireGrant in a key policy has no effect;
@@ -66,24 +70,30 @@ func (a *ask) retireGrant() (call.Target, error) {
 	}
 	if mayRetire(a.c, f, g) {
 		check.GrantID = g.ID
-	} else if g.Retiring != "" && g.Retiring == rootARN(a.c.Principal.Account) {
-		if check.Policy, err = a.s.documents.parse(retiringPolicy(g.Retiring)); err != nil {
+	} else if g.Retiring.Name == rootARN(a.c.Principal.Account) {
+		if check.Policy, err = a.s.documents.parse(retiringPolicy(g.Retiring.Name), nil); err != nil {
 			return call.Target{}, internal("policy of a retiring account: %w", err)
 		}
 	}
-	cond.context = g.Equals
-	if g.Equals == nil {
-		cond.context = g.Subset
-	}
+	cond.context = constraint(g)
 	return call.Target{Checks: []call.Check{check}}, nil
 }
 
+// constraint returns the pairs of a grant that answer kms:EncryptionContext.
+func constraint(g *grant.Grant) map[string]string {
+	if g.Equals != nil {
+		return g.Equals
+	}
+	return g.Subset
+}
+
 // mayRetire reports whether the grant lets the caller retire it: as its retiring principal, as its
-// grantee when it says so, or as the root user of the key's account.
+// grantee when it says so, or as the root user of the account that has the key or made the grant.
 func mayRetire(c *call.Call, f *found, g *grant.Grant) bool {
-	return g.Retiring != "" && named(c, g.Retiring) ||
-		named(c, g.Grantee) && slices.Contains(g.Operations, "RetireGrant") ||
-		c.Principal.Kind == identity.Root && c.Principal.Account == f.owner
+	root := c.Principal.Kind == identity.Root
+	return g.Retiring.Name != "" && is(c, g.Retiring) ||
+		is(c, g.Grantee) && slices.Contains(g.Operations, "RetireGrant") ||
+		root && (c.Principal.Account == f.owner || c.Principal.Account == g.Issuer)
 }
 
 // grantToRetire finds the grant by its token, or by key and id. A grant of another account that

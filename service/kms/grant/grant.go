@@ -3,8 +3,9 @@
 // A grant lets one principal, the grantee, use one key for the operations it lists. It can
 // only allow, never deny. A constraint ties it to an encryption context: the keys of the
 // pairs compare without letter case, the values with it (KMS API reference,
-// GrantConstraints). A constraint says nothing about operations that have no encryption
-// context, such as DescribeKey.
+// GrantConstraints). Such a constraint says nothing about operations that have no encryption
+// context, such as DescribeKey. Another constraint ties the grant to the resource that a
+// service acts for, its source; that one bears on everything but RetireGrant.
 //
 // The package is pure: whose grant it is, whether it was revoked, and what the caller is
 // called are the business of others.
@@ -22,34 +23,48 @@ import (
 type Grant struct {
 	ID         string            `json:"id"` // 64 hexadecimal digits
 	Name       string            `json:"name,omitempty"`
-	Grantee    string            `json:"grantee"`            // ARN, or the name of a service
-	Retiring   string            `json:"retiring,omitempty"` // likewise; "" for none
-	Issuer     string            `json:"issuer"`             // account that made it
-	Operations []string          `json:"operations"`         // sorted, each once
-	Equals     map[string]string `json:"equals,omitempty"`   // EncryptionContextEquals; nil for none
-	Subset     map[string]string `json:"subset,omitempty"`   // EncryptionContextSubset; nil for none
+	Grantee    Party             `json:"grantee"`
+	Retiring   Party             `json:"retiring,omitzero"`
+	Issuer     string            `json:"issuer"`           // account that made it
+	Operations []string          `json:"operations"`       // sorted, each once
+	Equals     map[string]string `json:"equals,omitempty"` // EncryptionContextEquals; nil for none
+	Subset     map[string]string `json:"subset,omitempty"` // EncryptionContextSubset; nil for none
+	Source     string            `json:"source,omitempty"` // SourceArn; "" for none
 	Created    time.Time         `json:"created"`
 }
 
-// symmetric are the operations that grants of a symmetric encryption key may list, and
-// whether they have an encryption context.
-var symmetric = map[string]bool{
-	"Encrypt": true, "Decrypt": true, "ReEncryptFrom": true, "ReEncryptTo": true,
-	"GenerateDataKey": true, "GenerateDataKeyWithoutPlaintext": true,
-	"GenerateDataKeyPair": true, "GenerateDataKeyPairWithoutPlaintext": true,
-	"CreateGrant": false, "RetireGrant": false, "DescribeKey": false,
+// Party is whom a grant names.
+type Party struct {
+	Name string `json:"name"`         // ARN, or the name of a service
+	ID   string `json:"id,omitempty"` // what tells it from another who gets the same name later; "" for root users and services
+	// Service says that the request named it as a service principal, in the field of its own
+	// that there is for them.
+	Service bool `json:"service,omitempty"`
 }
 
-// Symmetric reports whether a grant of a symmetric encryption key may list the operation.
-func Symmetric(operation string) bool {
-	_, ok := symmetric[operation]
-	return ok
+// Key returns what the party is known by: its unique id where it has one, else its name.
+func (p Party) Key() string {
+	if p.ID != "" {
+		return p.ID
+	}
+	return p.Name
+}
+
+// Request is the use of a key, as far as grants look at it.
+type Request struct {
+	Operation string            // by its name in grants
+	Context   map[string]string // encryption context
+	Source    string            // aws:SourceArn; "" for none
 }
 
 // Constrained reports whether g has a constraint.
-func (g *Grant) Constrained() bool { return g.Equals != nil || g.Subset != nil }
+func (g *Grant) Constrained() bool { return g.Bound() || g.Source != "" }
 
-// ConstraintType returns the value of kms:GrantConstraintType, or "" without a constraint.
+// Bound reports whether g has a constraint about the encryption context.
+func (g *Grant) Bound() bool { return g.Equals != nil || g.Subset != nil }
+
+// ConstraintType returns the value of kms:GrantConstraintType, or "" without a constraint
+// about the encryption context.
 func (g *Grant) ConstraintType() string {
 	switch {
 	case g.Equals != nil:
@@ -60,17 +75,19 @@ func (g *Grant) ConstraintType() string {
 	return ""
 }
 
-// Allows reports whether g allows the operation, by its name in grants, on a request with
-// this encryption context.
-func (g *Grant) Allows(operation string, context map[string]string) bool {
-	if !slices.Contains(g.Operations, operation) {
+// Allows reports whether g allows the request.
+func (g *Grant) Allows(r *Request) bool {
+	if !slices.Contains(g.Operations, r.Operation) {
 		return false
 	}
-	if !symmetric[operation] {
+	if g.Source != "" && g.Source != r.Source && r.Operation != "RetireGrant" {
+		return false
+	}
+	if !HasContext(r.Operation) {
 		return true
 	}
-	return (g.Subset == nil || holds(context, g.Subset)) &&
-		(g.Equals == nil || len(context) == len(g.Equals) && holds(context, g.Equals))
+	return (g.Subset == nil || holds(r.Context, g.Subset)) &&
+		(g.Equals == nil || len(r.Context) == len(g.Equals) && holds(r.Context, g.Equals))
 }
 
 // Within reports whether g allows nothing that parent does not: the same operations or
@@ -81,6 +98,9 @@ func (g *Grant) Within(parent *Grant) bool {
 		if !slices.Contains(parent.Operations, op) {
 			return false
 		}
+	}
+	if parent.Source != "" && g.Source != parent.Source {
+		return false
 	}
 	if parent.Equals != nil && !(g.Equals != nil && len(g.Equals) == len(parent.Equals) && holds(g.Equals, parent.Equals)) {
 		return false

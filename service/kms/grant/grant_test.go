@@ -35,10 +35,10 @@ func TestAllows(t *testing.T) {
 		{"operation without context", Grant{Operations: all, Equals: pairs{"a": "1"}}, "DescribeKey", nil, true},
 		{"both, one fails", Grant{Operations: all, Equals: pairs{"a": "1"}, Subset: pairs{"b": "1"}}, "Decrypt", pairs{"a": "1"}, false},
 	} {
-		if got := c.g.Allows(c.op, c.ctx); got != c.want {
+		if got := c.g.Allows(&Request{Operation: c.op, Context: c.ctx}); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
-		found := NewSet([]*Grant{{Operations: []string{"Encrypt"}, Subset: pairs{"zz": "1"}}, &c.g}).Find(c.op, c.ctx)
+		found := NewSet([]*Grant{{Operations: []string{"Encrypt"}, Subset: pairs{"zz": "1"}}, &c.g}).Find(&Request{Operation: c.op, Context: c.ctx})
 		if (found == &c.g) != c.want {
 			t.Errorf("%s: a set finds %v", c.name, found)
 		}
@@ -63,26 +63,31 @@ func TestWithin(t *testing.T) {
 		{"subset to equals", Grant{Operations: ops, Equals: pairs{"a": "1", "b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, true},
 		{"subset to equals of others", Grant{Operations: ops, Equals: pairs{"b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, false},
 		{"subset grown", Grant{Operations: ops, Subset: pairs{"a": "1", "b": "2"}}, Grant{Operations: ops, Subset: pairs{"a": "1"}}, true},
+		{"source kept", Grant{Operations: ops, Source: "arn:aws:s3:::b"}, Grant{Operations: ops, Source: "arn:aws:s3:::b"}, true},
+		{"source added", Grant{Operations: ops, Source: "arn:aws:s3:::b"}, Grant{Operations: ops}, true},
+		{"source dropped", Grant{Operations: ops}, Grant{Operations: ops, Source: "arn:aws:s3:::b"}, false},
+		{"source changed", Grant{Operations: ops, Source: "arn:aws:s3:::c"}, Grant{Operations: ops, Source: "arn:aws:s3:::b"}, false},
 		{"subset shrunk", Grant{Operations: ops, Subset: pairs{"a": "1"}}, Grant{Operations: ops, Subset: pairs{"a": "1", "b": "2"}}, false},
 	} {
 		if got := c.child.Within(&c.parent); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
-		if found := NewSet([]*Grant{&c.parent}).Parent(&c.child); (found != nil) != c.want {
+		if found := NewSet([]*Grant{&c.parent}).Parent(&c.child, c.parent.Source); (found != nil) != c.want {
 			t.Errorf("%s: Parent says %v", c.name, found)
 		}
 	}
 }
 
 func TestFingerprint(t *testing.T) {
-	a := Grant{Name: "n", Grantee: "g", Operations: []string{"Decrypt"}, Subset: pairs{"a": "1", "b": "2"}}
+	a := Grant{Name: "n", Grantee: Party{Name: "g"}, Operations: []string{"Decrypt"}, Subset: pairs{"a": "1", "b": "2"}}
 	b := a
 	b.ID, b.Created = "x", time.Now()
 	if a.Fingerprint() != b.Fingerprint() {
 		t.Error("id or time counts")
 	}
 	for i, change := range []func(*Grant){
-		func(g *Grant) { g.Name = "m" }, func(g *Grant) { g.Grantee = "h" }, func(g *Grant) { g.Retiring = "g" },
+		func(g *Grant) { g.Name = "m" }, func(g *Grant) { g.Grantee.Name = "h" }, func(g *Grant) { g.Grantee.ID = "AIDA" },
+		func(g *Grant) { g.Retiring.Name = "g" }, func(g *Grant) { g.Source = "arn:aws:s3:::b" },
 		func(g *Grant) { g.Operations = []string{"Encrypt"} }, func(g *Grant) { g.Equals, g.Subset = g.Subset, nil },
 		func(g *Grant) { g.Subset = pairs{"a": "1"} },
 	} {
@@ -108,7 +113,8 @@ func FuzzSet(f *testing.F) {
 			g.Equals, g.Subset = g.Subset, nil
 		}
 		ctx := pairs{ck: cv, ck2: cv2}
-		if got, want := NewSet([]*Grant{g}).Find("Decrypt", ctx) != nil, g.Allows("Decrypt", ctx); got != want {
+		r := &Request{Operation: "Decrypt", Context: ctx}
+		if got, want := NewSet([]*Grant{g}).Find(r) != nil, g.Allows(r); got != want {
 			t.Fatalf("%v under %v: found %v, allows %v", g, ctx, got, want)
 		}
 	})
@@ -120,10 +126,10 @@ func BenchmarkFind(b *testing.B) {
 		grants = append(grants, &Grant{Operations: []string{"Decrypt", "GenerateDataKey"}, Subset: pairs{"aws:aps:arn": fmt.Sprint("workspace/", i)}})
 	}
 	s := NewSet(grants)
-	ctx := pairs{"aws:aps:arn": "workspace/49999"}
+	r := &Request{Operation: "Decrypt", Context: pairs{"aws:aps:arn": "workspace/49999"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if s.Find("Decrypt", ctx) == nil {
+		if s.Find(r) == nil {
 			b.Fatal("not found")
 		}
 	}

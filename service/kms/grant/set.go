@@ -31,35 +31,37 @@ func NewSet(grants []*Grant) *Set {
 // Len returns how many grants there are.
 func (s *Set) Len() int { return len(s.all) }
 
-// Find returns a grant that allows the operation under the encryption context, or nil.
-func (s *Set) Find(operation string, context map[string]string) *Grant {
-	if !symmetric[operation] {
-		return first(s.open, operation, nil)
+// Find returns a grant that allows the request, or nil.
+func (s *Set) Find(r *Request) *Grant {
+	if !HasContext(r.Operation) {
+		return first(s.open, r)
 	}
-	for k, v := range context {
+	for k, v := range r.Context {
 		if len(s.byPair) == 0 {
 			break
 		}
-		if g := first(s.byPair[filed(k, v)], operation, context); g != nil {
+		if g := first(s.byPair[filed(k, v)], r); g != nil {
 			return g
 		}
 	}
-	return first(s.open, operation, context)
+	return first(s.open, r)
 }
 
-// Parent returns a grant by whose CreateGrant permission child may be made, or nil.
-func (s *Set) Parent(child *Grant) *Grant {
+// Parent returns a grant by whose CreateGrant permission child may be made on a request
+// with this source, or nil.
+func (s *Set) Parent(child *Grant, source string) *Grant {
+	r := &Request{Operation: "CreateGrant", Source: source}
 	for _, g := range s.all {
-		if g.Allows("CreateGrant", nil) && child.Within(g) {
+		if g.Allows(r) && child.Within(g) {
 			return g
 		}
 	}
 	return nil
 }
 
-func first(grants []*Grant, operation string, context map[string]string) *Grant {
+func first(grants []*Grant, r *Request) *Grant {
 	for _, g := range grants {
-		if g.Allows(operation, context) {
+		if g.Allows(r) {
 			return g
 		}
 	}
@@ -69,7 +71,7 @@ func first(grants []*Grant, operation string, context map[string]string) *Grant 
 // allBound reports whether a constraint bears on everything that g allows.
 func (g *Grant) allBound() bool {
 	for _, op := range g.Operations {
-		if !symmetric[op] {
+		if !HasContext(op) {
 			return false
 		}
 	}
