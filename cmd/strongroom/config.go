@@ -147,6 +147,11 @@ func (c *config) complete() error {
 	if c.RootKey != "" && c.Passphrase != "" {
 		return errors.New("give a root key file or a passphrase, not both")
 	}
+	for name := range c.Quotas {
+		if name != "kms" {
+			return fmt.Errorf("only the service kms has quotas, not %q", name)
+		}
+	}
 	if c.Reads != "" && c.Reads != "synced" && c.Reads != "written" {
 		return fmt.Errorf("reads are %q or %q, not %q", "synced", "written", c.Reads)
 	}

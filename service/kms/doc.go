@@ -35,6 +35,8 @@
 // Where AWS does not say, or says two things:
 //
 //   - A grant alone is enough, also for a grantee of another account.
+//   - A policy or grant of somebody who was renamed goes on to hold for him; of somebody who was deleted,
+//     it shows his unique id and holds for nobody.
 //   - A grant to an account (arn:aws:iam::111122223333:root) is a grant to its root user.
 //   - Grants are strictly consistent: a grant works as soon as CreateGrant has answered. Grant tokens
 //     are checked and accepted, and needed for nothing but RetireGrant.
@@ -56,6 +58,9 @@
 //	conditions.go    the condition keys
 //	granted.go       which grant allows a call
 //	keypolicy.go     default and fixed policies, the lock-out check
+//	keytext.go       policies printed as AWS prints them
+//	principals.go    whom policies and grants name: unique ids beside names
+//	quota.go         how many requests an account may make
 //	api_*.go         the operations
 //	jobs.go          destruction and rotation, later
 //	errors.go        AWS's errors in AWS's words

@@ -18,6 +18,7 @@ type Service struct {
 	documents documents
 	pages     *resource.Pager // tokens of listings
 	tokens    *resource.Pager // grant tokens
+	quotas    *quotas         // nil for none
 	allowAll  *policy.Document
 }
 
@@ -34,6 +35,9 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 	}
 	s.documents.byText = make(map[string]weak.Pointer[policy.Document])
 	var err error
+	if s.quotas, err = openQuotas(room.Quotas); err != nil {
+		return nil, err
+	}
 	if s.allowAll, err = policy.Parse([]byte(allowAllText), policy.Identity); err != nil {
 		return nil, internal("policy of the lock-out check: %w", err)
 	}

@@ -22,6 +22,12 @@ func (s *Service) Target(ctx context.Context, c *call.Call) (call.Target, error)
 	if tokens := tokensOf(c.In); err == nil && len(tokens) > 0 {
 		err = s.checkTokens(tokens, t.Checks)
 	}
+	if s.quotas != nil {
+		// Before anything is decided, and whether or not anything was found.
+		if err := s.quotas.take(c, t.Checks); err != nil {
+			return call.Target{}, err
+		}
+	}
 	if err != nil {
 		return call.Target{}, err
 	}
