@@ -25,12 +25,16 @@ type control struct {
 	keys   chan *rootkey.Key // one, from a successful unseal
 
 	mu      sync.Mutex
-	house   *house // nil while sealed
+	house   *house // nil while sealed or starting
 	address net.Addr
+	waits   bool // for a key
 }
 
-// errSealed is what a sealed house answers to everything but unseal.
-var errSealed = errors.New("the house is sealed; run unseal first")
+// What a house that is not open answers to everything but unseal.
+var (
+	errSealed   = errors.New("the house is sealed; run unseal first")
+	errStarting = errors.New("the house is starting; try again in a moment")
+)
 
 func startControl(cfg *config, log *slog.Logger) (*control, error) {
 	listener, err := cli.Listen(cfg.Data)
@@ -67,9 +71,11 @@ func (c *control) open(h *house, address net.Addr) {
 func (c *control) opened(fn func(h *house, w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
-		h := c.house
+		h, err := c.house, errStarting
+		if c.waits {
+			err = errSealed
+		}
 		c.mu.Unlock()
-		err := errSealed
 		if h != nil {
 			err = fn(h, w, r)
 		}
@@ -87,12 +93,20 @@ func answer(w http.ResponseWriter, v any) error {
 
 // waitForKey waits until unseal brings the root key.
 func (c *control) waitForKey(ctx context.Context) (*rootkey.Key, error) {
+	c.setWaits(true)
+	defer c.setWaits(false)
 	select {
 	case key := <-c.keys:
 		return key, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: stopped before it was opened", rootkey.ErrSealed)
 	}
+}
+
+func (c *control) setWaits(waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waits = waits
 }
 
 func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
