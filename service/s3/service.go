@@ -67,7 +67,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 
 // Service returns what the gateway and the house need to know of s.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.target, Close: s.close}
+	return &service.Service{API: api.API, Impl: s, Target: s.target, Check: s.checkAll, Close: s.close}
 }
 
 func (s *Service) close() error {
