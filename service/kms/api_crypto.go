@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/seal"
@@ -17,14 +18,12 @@ func (s *Service) Encrypt(ctx context.Context, in *api.EncryptInput) (*api.Encry
 	if err != nil {
 		return nil, err
 	}
-	blob, err := seals(e, in.EncryptionAlgorithm, key.Data, in.Plaintext, in.EncryptionContext)
-	if err == nil && wire.Val(in.DryRun) {
-		err = dryRun()
-	}
-	if err != nil {
+	a := cryptor(in.EncryptionAlgorithm)
+	blob, err := seals(e, "Encrypt", a, key.Data, in.Plaintext, in.EncryptionContext)
+	if err := finish(err, in.DryRun); err != nil {
 		return nil, err
 	}
-	return &api.EncryptOutput{CiphertextBlob: blob, KeyId: &e.arn, EncryptionAlgorithm: api.EncryptionAlgorithmSpecSymmetricDefault}, nil
+	return &api.EncryptOutput{CiphertextBlob: blob, KeyId: &e.arn, EncryptionAlgorithm: api.EncryptionAlgorithmSpec(a)}, nil
 }
 
 // Decrypt opens a ciphertext of Encrypt, ReEncrypt or GenerateDataKey.
@@ -33,20 +32,17 @@ func (s *Service) Decrypt(ctx context.Context, in *api.DecryptInput) (*api.Decry
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := s.opens(ctx, cond, in.EncryptionAlgorithm)
+	plaintext, err := s.opens(ctx, cond, "Decrypt")
 	if err == nil {
 		err = noRecipient(in.Recipient)
 	}
-	if err == nil && wire.Val(in.DryRun) {
+	if err := finish(err, in.DryRun); err != nil {
 		clear(plaintext)
-		err = dryRun()
-	}
-	if err != nil {
 		return nil, err
 	}
 	return &api.DecryptOutput{
-		KeyId: &cond.key.arn, Plaintext: plaintext, EncryptionAlgorithm: api.EncryptionAlgorithmSpecSymmetricDefault,
-		KeyMaterialId: wire.Ptr(cond.cipher.ID.String()),
+		KeyId: &cond.key.arn, Plaintext: plaintext, EncryptionAlgorithm: api.EncryptionAlgorithmSpec(cond.source.algorithm),
+		KeyMaterialId: cond.materialID(),
 	}, nil
 }
 
@@ -61,23 +57,26 @@ func (s *Service) ReEncrypt(ctx context.Context, in *api.ReEncryptInput) (*api.R
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := s.opens(ctx, from, in.SourceEncryptionAlgorithm)
+	plaintext, err := s.opens(ctx, from, "ReEncrypt")
 	if err != nil {
 		return nil, err
 	}
-	blob, err := seals(to, in.DestinationEncryptionAlgorithm, key.Data, plaintext, in.DestinationEncryptionContext)
-	clear(plaintext)
-	if err == nil && wire.Val(in.DryRun) {
-		err = dryRun()
+	a := cryptor(in.DestinationEncryptionAlgorithm)
+	var blob []byte
+	if from.source.ignored {
+		err = to.ready("ReEncrypt", key.Ciphers, a) // there is nothing to encrypt
+	} else {
+		blob, err = seals(to, "ReEncrypt", a, key.Data, plaintext, in.DestinationEncryptionContext)
 	}
-	if err != nil {
+	clear(plaintext)
+	if err := finish(err, in.DryRun); err != nil {
 		return nil, err
 	}
 	return &api.ReEncryptOutput{
 		CiphertextBlob: blob, SourceKeyId: &from.key.arn, KeyId: &to.arn,
-		SourceKeyMaterialId: wire.Ptr(from.cipher.ID.String()), DestinationKeyMaterialId: to.materialID(),
-		SourceEncryptionAlgorithm:      api.EncryptionAlgorithmSpecSymmetricDefault,
-		DestinationEncryptionAlgorithm: api.EncryptionAlgorithmSpecSymmetricDefault,
+		SourceKeyMaterialId: from.materialID(), DestinationKeyMaterialId: to.materialID(),
+		SourceEncryptionAlgorithm:      api.EncryptionAlgorithmSpec(from.source.algorithm),
+		DestinationEncryptionAlgorithm: api.EncryptionAlgorithmSpec(a),
 	}, nil
 }
 
@@ -86,7 +85,7 @@ func (s *Service) GenerateDataKey(ctx context.Context, in *api.GenerateDataKeyIn
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
 	}
-	plaintext, blob, e, err := dataKey(ctx, in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
+	plaintext, blob, e, err := dataKey(ctx, "GenerateDataKey", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +94,7 @@ func (s *Service) GenerateDataKey(ctx context.Context, in *api.GenerateDataKeyIn
 
 // GenerateDataKeyWithoutPlaintext makes a data key and gives it encrypted only.
 func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, in *api.GenerateDataKeyWithoutPlaintextInput) (*api.GenerateDataKeyWithoutPlaintextOutput, error) {
-	plaintext, blob, e, err := dataKey(ctx, in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
+	plaintext, blob, e, err := dataKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +119,7 @@ func (s *Service) GenerateRandom(_ context.Context, in *api.GenerateRandomInput)
 }
 
 // dataKey makes a data key under the authorized key.
-func dataKey(ctx context.Context, spec api.DataKeySpec, bytes *int32, context map[string]string, dry *bool) (plaintext, blob []byte, e *entry, err error) {
+func dataKey(ctx context.Context, operation string, spec api.DataKeySpec, bytes *int32, context map[string]string, dry *bool) (plaintext, blob []byte, e *entry, err error) {
 	if e, err = authorizedKey(ctx, 0); err != nil {
 		return nil, nil, nil, err
 	}
@@ -130,11 +129,8 @@ func dataKey(ctx context.Context, spec api.DataKeySpec, bytes *int32, context ma
 	}
 	plaintext = make([]byte, size)
 	rand.Read(plaintext)
-	blob, err = seals(e, "", key.DataKey, plaintext, context)
-	if err == nil && wire.Val(dry) {
-		err = dryRun()
-	}
-	if err != nil {
+	blob, err = seals(e, operation, key.AESGCM, key.DataKey, plaintext, context)
+	if err := finish(err, dry); err != nil {
 		clear(plaintext)
 		return nil, nil, nil, err
 	}
@@ -155,12 +151,16 @@ func dataKeySize(spec api.DataKeySpec, bytes *int32) (int, error) {
 
 // seals encrypts under a key that the caller may use: its state, then its usage, then the
 // cryptography.
-func seals(e *entry, a api.EncryptionAlgorithmSpec, kind key.Kind, plaintext []byte, context map[string]string) ([]byte, error) {
-	if err := e.usable(e.arn); err != nil {
+func seals(e *entry, operation string, a key.Algorithm, kind key.Kind, plaintext []byte, context map[string]string) ([]byte, error) {
+	if err := e.ready(operation, key.Ciphers, a); err != nil {
 		return nil, err
 	}
-	if err := e.fits(a); err != nil {
-		return nil, err
+	if a != key.AESGCM {
+		if err := noContext(context); err != nil {
+			return nil, err
+		}
+		blob, err := e.material.EncryptRSA(a, plaintext)
+		return blob, unusable(e, a, "", err)
 	}
 	var fixed [256]byte
 	bound, err := canonical(fixed[:0], context)
@@ -170,24 +170,29 @@ func seals(e *entry, a api.EncryptionAlgorithmSpec, kind key.Kind, plaintext []b
 	return e.material.Encrypt(kind, plaintext, bound)
 }
 
-// opens decrypts the ciphertext of a check under the key of the check.
-func (s *Service) opens(ctx context.Context, cond *conditions, a api.EncryptionAlgorithmSpec) ([]byte, error) {
-	e := cond.key
+// opens decrypts the ciphertext of a check under the key of the check. A ciphertext that is to be
+// ignored opens to nothing.
+func (s *Service) opens(ctx context.Context, cond *conditions, operation string) ([]byte, error) {
+	e, a := cond.key, cond.source.algorithm
 	if e == nil {
 		return nil, errTarget
 	}
-	m, err := s.materialOf(ctx, e, cond.cipher.ID)
+	m, err := s.opener(ctx, cond)
 	if err != nil {
 		return nil, err
 	}
+	if err := e.ready(operation, key.Ciphers, a); err != nil || cond.source.ignored {
+		return nil, err
+	}
+	if a != key.AESGCM {
+		if err := noContext(cond.context); err != nil {
+			return nil, err
+		}
+		plaintext, err := e.material.DecryptRSA(a, cond.source.blob)
+		return plaintext, unusable(e, a, "", err)
+	}
 	if m == nil {
-		return nil, incorrectKey()
-	}
-	if err := e.usable(e.arn); err != nil {
-		return nil, err
-	}
-	if err := e.fits(a); err != nil {
-		return nil, err
+		return nil, badCiphertext()
 	}
 	var fixed [256]byte
 	bound, err := canonical(fixed[:0], cond.context)
@@ -195,19 +200,73 @@ func (s *Service) opens(ctx context.Context, cond *conditions, a api.EncryptionA
 		return nil, err
 	}
 	plaintext, err := m.Decrypt(cond.cipher, bound)
-	if errors.Is(err, key.ErrCiphertext) {
-		return nil, badCiphertext()
-	}
-	return plaintext, err
+	return plaintext, unusable(e, a, "", err)
 }
 
-// materialID names the material that the key encrypts with now.
-func (e *entry) materialID() *string { return wire.Ptr(e.material.ID().String()) }
+// opener returns the material that made the ciphertext of a check, or nil when that is not one of a
+// symmetric key. One of another key than that of the check is an error, whatever that key is.
+func (s *Service) opener(ctx context.Context, cond *conditions) (*key.Material, error) {
+	if cond.source.ignored || cond.source.algorithm != key.AESGCM || cond.cipher.Kind == 0 {
+		return nil, nil
+	}
+	m, err := s.materialOf(ctx, cond.key, cond.cipher.ID)
+	if err == nil && m == nil {
+		err = incorrectKey()
+	}
+	return m, err
+}
 
-// fits refuses an algorithm that the key does not have.
-func (e *entry) fits(a api.EncryptionAlgorithmSpec) error {
-	if a != "" && a != api.EncryptionAlgorithmSpecSymmetricDefault {
-		return api.InvalidKeyUsageException("Algorithm %s is incompatible with key spec %s.", a, e.Spec)
+// source is what is to be decrypted.
+type source struct {
+	blob      []byte
+	algorithm key.Algorithm
+	ignored   bool // the blob is not to be looked at: a dry run that asks for permissions only
+}
+
+// ignores reports whether a dry run is to ignore the ciphertext.
+func ignores(dry *bool, modifiers []api.DryRunModifierType) bool {
+	return wire.Val(dry) && slices.Contains(modifiers, api.DryRunModifierTypeIgnoreCiphertext)
+}
+
+// check refuses a request that does not say what to decrypt, or with what. name is the key's.
+func (s *source) check(name *string) error {
+	switch {
+	case s.blob == nil && !s.ignored:
+		return invalid("1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null")
+	case name == nil && s.ignored:
+		return invalid("KeyId is required when DryRunModifiers is IGNORE_CIPHERTEXT.")
+	}
+	return nil
+}
+
+// unknown is the refusal of what names no key, when the request names none either.
+func (s *source) unknown() error {
+	if s.algorithm != key.AESGCM {
+		return invalid("KeyId is required when the ciphertext was encrypted under an asymmetric KMS key.")
+	}
+	return badCiphertext()
+}
+
+// materialID names the material that the key encrypts with now, or is nil for a key pair.
+func (e *entry) materialID() *string {
+	if !e.symmetric() || e.material == nil {
+		return nil
+	}
+	return wire.Ptr(e.material.ID().String())
+}
+
+// materialID names the material that made the ciphertext, or is nil for a key pair.
+func (c *conditions) materialID() *string {
+	if c.source.algorithm != key.AESGCM {
+		return nil
+	}
+	return wire.Ptr(c.cipher.ID.String())
+}
+
+// noContext refuses an encryption context where there is nothing to bind it to.
+func noContext(context map[string]string) error {
+	if len(context) > 0 {
+		return invalid("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
 	}
 	return nil
 }

@@ -115,7 +115,9 @@ func (r *record) fitsGrant(g *grant.Grant) error {
 		if !grant.Grantable(spec, usage, op) {
 			return invalid("Grant operation %s is not valid for a KMS key with KeySpec %s and KeyUsage %s.", op, spec, usage)
 		}
-		if g.Bound() && grant.HasContext(op) && !grant.Symmetric(spec) {
+		// "You cannot use an encryption context grant constraint for cryptographic operations with asymmetric
+		// KMS keys or HMAC KMS keys" (KMS API reference, GrantConstraints).
+		if g.Bound() && !grant.Symmetric(spec) && !grant.Grantable("", "", op) {
 			return invalid("An encryption context constraint is not valid for operation %s of a KMS key with KeySpec %s.", op, spec)
 		}
 	}

@@ -18,7 +18,7 @@ const (
 	maxWindow = 30 // also when none is given
 )
 
-// CreateKey makes a symmetric encryption key.
+// CreateKey makes a key.
 func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.CreateKeyOutput, error) {
 	if err := checkCreate(in); err != nil {
 		return nil, err
@@ -26,23 +26,46 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	c := call.From(ctx)
 	h := home{c.Region, c.Principal.Account, newKeyID()}
 	r := newRecord()
+	r.Spec = keySpec(in)
+	var err error
+	if r.Usage, err = usageFor(in); err != nil {
+		return nil, err
+	}
 	r.Description = wire.Val(in.Description)
 	if err := s.setPolicy(ctx, &r, h, in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return nil, err
 	}
-	var err error
 	if r.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	m, err := key.Generate(key.Spec(r.Spec)) // before the transaction: an RSA key takes long to find
+	m, err := s.newMaterial(ctx, r.spec())
 	if err != nil {
-		return nil, internal("material: %w", err)
+		return nil, err
 	}
 	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r, m) }); err != nil {
 		return nil, err
 	}
 	c.Resources = append(c.Resources, call.Resource{Account: h.account, Type: keyType, ARN: h.arn()})
 	return &api.CreateKeyOutput{KeyMetadata: metadata(h, &r)}, nil
+}
+
+// newMaterial makes material for a key, before the transaction that writes it: an RSA key takes long
+// to find.
+func (s *Service) newMaterial(ctx context.Context, spec key.Spec) (m *key.Material, err error) {
+	if err := notApproved(spec.Approved("")); err != nil {
+		return nil, err
+	}
+	if spec == key.Symmetric {
+		return key.New(), nil
+	}
+	err = s.make(ctx, func() (err error) {
+		m, err = key.Generate(spec)
+		return err
+	})
+	if err != nil {
+		return nil, internal("material: %w", err)
+	}
+	return m, nil
 }
 
 // newRecord returns the record of a fresh symmetric customer key.
@@ -82,20 +105,13 @@ func keySpec(in *api.CreateKeyInput) api.KeySpec {
 
 // checkCreate refuses what no key can be, and the kinds of keys that there are not here.
 func checkCreate(in *api.CreateKeyInput) error {
-	spec := keySpec(in)
 	switch {
 	case in.KeySpec != "" && in.CustomerMasterKeySpec != "":
 		return invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	case in.XksKeyId != nil && in.Origin != api.OriginTypeExternalKeyStore:
 		return invalid("XksKeyId can only be specified for a key with Origin EXTERNAL_KEY_STORE.")
-	case spec != api.KeySpecSymmetricDefault && in.KeyUsage == "":
-		return invalid("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
-	case spec == api.KeySpecSymmetricDefault && in.KeyUsage != "" && in.KeyUsage != api.KeyUsageTypeEncryptDecrypt:
-		return invalid("KeyUsage %s is not compatible with KeySpec %s", in.KeyUsage, spec)
 	case in.CustomKeyStoreId != nil:
 		return api.CustomKeyStoreNotFoundException("Custom key store with ID %s was not found.", *in.CustomKeyStoreId)
-	case spec != api.KeySpecSymmetricDefault:
-		return api.UnsupportedOperationException("KeySpec %s is not supported.", spec)
 	case in.Origin != "" && in.Origin != api.OriginTypeAwsKms:
 		return api.UnsupportedOperationException("Origin %s is not supported.", in.Origin)
 	case wire.Val(in.MultiRegion):
@@ -111,8 +127,12 @@ func metadata(h home, r *record) *api.KeyMetadata {
 		AWSAccountId: &h.account, KeyId: &h.id, Arn: &arn, CreationDate: &r.Created,
 		Enabled: wire.Ptr(r.State == api.KeyStateEnabled), Description: &r.Description, KeyUsage: r.Usage, KeyState: r.State,
 		Origin: r.Origin, KeyManager: r.Manager, KeySpec: r.Spec, CustomerMasterKeySpec: api.CustomerMasterKeySpec(r.Spec),
-		EncryptionAlgorithms: []api.EncryptionAlgorithmSpec{api.EncryptionAlgorithmSpecSymmetricDefault},
-		MultiRegion:          wire.Ptr(false),
+		EncryptionAlgorithms:    algorithmsOf[api.EncryptionAlgorithmSpec](r, key.Ciphers),
+		SigningAlgorithms:       algorithmsOf[api.SigningAlgorithmSpec](r, key.Signs),
+		MacAlgorithms:           algorithmsOf[api.MacAlgorithmSpec](r, key.Authenticate),
+		KeyAgreementAlgorithms:  algorithmsOf[api.KeyAgreementAlgorithmSpec](r, key.Agrees),
+		EncapsulationAlgorithms: algorithmsOf[api.EncapsulationAlgorithmSpec](r, key.Encapsulates),
+		MultiRegion:             wire.Ptr(false),
 	}
 	if !r.Deletion.IsZero() {
 		m.DeletionDate = &r.Deletion
@@ -127,9 +147,7 @@ func (s *Service) DescribeKey(ctx context.Context, _ *api.DescribeKeyInput) (*ap
 		return nil, err
 	}
 	m := metadata(e.home, &e.record)
-	if e.material != nil {
-		m.CurrentKeyMaterialId = e.materialID()
-	}
+	m.CurrentKeyMaterialId = e.materialID()
 	return &api.DescribeKeyOutput{KeyMetadata: m}, nil
 }
 

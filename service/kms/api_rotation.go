@@ -39,6 +39,9 @@ func (s *Service) changeRotation(ctx context.Context, to rotation) error {
 	if err != nil {
 		return err
 	}
+	if !e.symmetric() {
+		return api.UnsupportedOperationException("%s key spec is %s which is not valid for this operation.", e.arn, e.Spec)
+	}
 	return s.change(ctx, e.home, func(tx store.Tx, r *record) error {
 		if err := r.usable(e.arn); err != nil {
 			return err

@@ -23,7 +23,8 @@ type conditions struct {
 	alias   string            // as typed
 	unnamed bool              // the caller named no key: the ciphertext does
 	context map[string]string // encryption context, or the constraint of a grant
-	cipher  key.Ciphertext    // to be decrypted
+	source  source            // to be decrypted
+	cipher  key.Ciphertext    // the same, when it is one of a symmetric key
 	cryptor policy.Values     // kms:EncryptionAlgorithm
 	more    policy.Map        // of this operation only, without the prefix; nil for none
 	tags    []api.Tag         // of the request

@@ -55,7 +55,9 @@
 //	resolve.go       from what a caller typed to a key
 //	owned.go         service owned and service managed keys
 //	target.go        for every operation: what must be allowed
+//	target_use.go    the same for the use of key pairs and MAC keys
 //	conditions.go    the condition keys
+//	usage.go         what a key of a type can do, and AWS's words for what it cannot
 //	granted.go       which grant allows a call
 //	keypolicy.go     default and fixed policies, the lock-out check
 //	keytext.go       policies printed as AWS prints them

@@ -20,6 +20,7 @@ type Service struct {
 	tokens    *resource.Pager // grant tokens
 	quotas    *quotas         // nil for none
 	allowAll  *policy.Document
+	makers    chan struct{} // a place for each key that is in the making
 }
 
 // Open returns the key service over room.Store. It reads nothing: keys are read when they
@@ -32,6 +33,7 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		room:   room,
 		pages:  resource.NewPager(room.Root.Derive("kms page tokens")),
 		tokens: resource.NewPager(room.Root.Derive("kms grant tokens")),
+		makers: newMakers(),
 	}
 	s.documents.byText = make(map[string]weak.Pointer[policy.Document])
 	var err error

@@ -51,6 +51,18 @@ var targets = map[string]func(*ask) (call.Target, error){
 	"GenerateDataKeyWithoutPlaintext": (*ask).generateDataKeyWithoutPlaintext,
 	"GenerateRandom":                  (*ask).nothing,
 
+	// Use of key pairs, MAC keys and data key pairs: target_use.go.
+	"Sign":                                (*ask).sign,
+	"Verify":                              (*ask).verify,
+	"GenerateMac":                         (*ask).generateMac,
+	"VerifyMac":                           (*ask).verifyMac,
+	"GetPublicKey":                        (*ask).getPublicKey,
+	"DeriveSharedSecret":                  (*ask).deriveSharedSecret,
+	"Encapsulate":                         (*ask).encapsulate,
+	"Decapsulate":                         (*ask).decapsulate,
+	"GenerateDataKeyPair":                 (*ask).generateDataKeyPair,
+	"GenerateDataKeyPairWithoutPlaintext": (*ask).generateDataKeyPairWithoutPlaintext,
+
 	// Keys.
 	"CreateKey":            (*ask).createKey,
 	"DescribeKey":          (*ask).describeKey,
@@ -173,16 +185,22 @@ func (a *ask) describeKey() (call.Target, error) {
 
 func (a *ask) decrypt() (call.Target, error) {
 	in := a.c.In.(*api.DecryptInput)
-	check, err := a.source("kms:Decrypt", "Decrypt", in.KeyId, in.CiphertextBlob,
-		&conditions{context: in.EncryptionContext, cryptor: algorithm(in.EncryptionAlgorithm)})
+	check, err := a.source("kms:Decrypt", "Decrypt", in.KeyId, &conditions{
+		context: in.EncryptionContext, cryptor: algorithm(in.EncryptionAlgorithm),
+		source: source{in.CiphertextBlob, cryptor(in.EncryptionAlgorithm), ignores(in.DryRun, in.DryRunModifiers)},
+	})
 	return call.Target{Checks: []call.Check{check}}, err
 }
 
 // source is the check for opening a ciphertext: on the key that the caller names, else on
 // the one that the ciphertext names.
-func (a *ask) source(action, operation string, name *string, blob []byte, cond *conditions) (check call.Check, err error) {
-	if cond.cipher, err = key.Parse(blob); err != nil {
-		return check, badCiphertext()
+func (a *ask) source(action, operation string, name *string, cond *conditions) (check call.Check, err error) {
+	if err := cond.source.check(name); err != nil {
+		return check, err
+	}
+	cond.cipher, err = key.Parse(cond.source.blob) // what an RSA key made, or rubbish, is told later, with the key
+	if err != nil && name == nil {
+		return check, cond.source.unknown()
 	}
 	if name != nil {
 		f, err := a.s.resolve(a.ctx, a.c, *name, anyNamed)
@@ -211,9 +229,12 @@ func (a *ask) source(action, operation string, name *string, blob []byte, cond *
 
 func (a *ask) reEncrypt() (call.Target, error) {
 	in := a.c.In.(*api.ReEncryptInput)
-	from := &conditions{context: in.SourceEncryptionContext, cryptor: algorithm(in.SourceEncryptionAlgorithm)}
+	from := &conditions{
+		context: in.SourceEncryptionContext, cryptor: algorithm(in.SourceEncryptionAlgorithm),
+		source: source{in.CiphertextBlob, cryptor(in.SourceEncryptionAlgorithm), ignores(in.DryRun, in.DryRunModifiers)},
+	}
 	to := &conditions{context: in.DestinationEncryptionContext, cryptor: algorithm(in.DestinationEncryptionAlgorithm)}
-	source, err := a.source("kms:ReEncryptFrom", "ReEncryptFrom", in.SourceKeyId, in.CiphertextBlob, from)
+	source, err := a.source("kms:ReEncryptFrom", "ReEncryptFrom", in.SourceKeyId, from)
 	if err != nil {
 		return call.Target{}, err
 	}
@@ -230,6 +251,11 @@ func (a *ask) reEncrypt() (call.Target, error) {
 
 func (a *ask) createKey() (call.Target, error) {
 	in := a.c.In.(*api.CreateKeyInput)
+	for member, value := range map[string]string{"KeySpec": string(in.KeySpec), "CustomerMasterKeySpec": string(in.CustomerMasterKeySpec)} {
+		if err := onlyInChina(a.c, member, value); err != nil {
+			return call.Target{}, err
+		}
+	}
 	spec, usage, origin := keySpec(in), in.KeyUsage, in.Origin
 	if usage == "" {
 		usage = api.KeyUsageTypeEncryptDecrypt

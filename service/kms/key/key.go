@@ -20,6 +20,7 @@
 //	ciphertext.go  symmetric encryption
 //	sign.go        signatures, MACs, agreement and encapsulation, of any spec
 //	rsa.go ecc.go secp256k1.go ed25519.go mldsa.go mlkem.go   key pairs
+//	mldsa_mu.go    verification of ML-DSA from a message representative
 //	pkcs8.go       private and public keys as DER, where the standard library does not know them
 //	domain.go      domain keys: how material is kept
 package key

@@ -99,7 +99,10 @@ func (k *mldsaKey) sign(_ Algorithm, t MessageType, message []byte) ([]byte, err
 }
 
 func (k *mldsaKey) verify(_ Algorithm, t MessageType, message, signature []byte) bool {
-	return t == Raw && mldsa.Verify(k.point, message, signature, nil) == nil
+	if t == ExternalMu {
+		return verifyMu(k.spec, k.point.Bytes(), message, signature)
+	}
+	return mldsa.Verify(k.point, message, signature, nil) == nil
 }
 
 var errSeed = errors.New("seed has the wrong length")

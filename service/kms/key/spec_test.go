@@ -209,9 +209,6 @@ func TestSignatures(t *testing.T) {
 				if err != nil {
 					t.Fatal(spec, a, typ, err)
 				}
-				if typ == ExternalMu {
-					continue
-				}
 				if err := m.Verify(a, typ, message, signature); err != nil {
 					t.Errorf("%s %s %s: %v", spec, a, typ, err)
 				}
