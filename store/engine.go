@@ -86,6 +86,7 @@ func (e *engine) options(cache *pebble.Cache) *pebble.Options {
 		L0StopWritesThreshold:       1000, // waiting for a compaction that fails would never end
 		MaxManifestFileSize:         maxManifest,
 		MaxOpenFiles:                maxOpenTables,
+		Cleaner:                     remover{},
 		Logger:                      pebbleLog{e},
 		EventListener: &pebble.EventListener{
 			BackgroundError: e.backgroundError,

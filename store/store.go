@@ -71,6 +71,11 @@ type DB interface {
 	// Backup writes a consistent copy of the whole store to w, encrypted and
 	// authenticated like the store itself.
 	Backup(ctx context.Context, w io.Writer) error
+	// Erase makes sure that no value which an update under prefix has deleted or replaced before is
+	// left in the store's own files when it returns nil. It reads and writes much, while
+	// other transactions go on; a Watch may have to begin again. What was copied from the
+	// files before, and what the disk keeps of removed files, it cannot reach.
+	Erase(ctx context.Context, prefix []byte) error
 	// Check reads and authenticates everything the store holds.
 	Check(ctx context.Context) error
 	// Close waits for running transactions and releases the store.

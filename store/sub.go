@@ -75,6 +75,10 @@ func (s *sub) Backup(context.Context, io.Writer) error {
 	return fmt.Errorf("backup of a part of a store: %w", errors.ErrUnsupported)
 }
 
+func (s *sub) Erase(ctx context.Context, prefix []byte) error {
+	return s.db.Erase(ctx, join(nil, s.prefix, prefix))
+}
+
 func (s *sub) Check(ctx context.Context) error { return s.db.Check(ctx) }
 
 func (s *sub) Close() error { return nil }
