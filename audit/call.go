@@ -27,7 +27,8 @@ const (
 //
 // A call belongs to the trail of its caller's account and to those of the accounts that own what it acts
 // on; where there are several, each has an event of its own and all share one id. But a call on what the
-// house itself owns, such as a service owned key, is in no customer's trail.
+// house itself owns, such as a service owned key, is in no customer's trail. What a call did also, in
+// another region, has an event of its own there.
 func AppendEntries(to []*Entry, c *call.Call) []*Entry {
 	var few [2]string
 	accounts := trails(few[:0], c)
@@ -36,7 +37,15 @@ func AppendEntries(to []*Entry, c *call.Call) []*Entry {
 		shared = call.NewID()
 	}
 	for _, account := range accounts {
-		to = append(to, entryOf(c, account, shared))
+		to = append(to, entryOf(c, account, shared, nil))
+	}
+	if c.Err != nil {
+		return to
+	}
+	for i := range c.Also {
+		for _, account := range accounts {
+			to = append(to, entryOf(c, account, shared, &c.Also[i]))
+		}
 	}
 	return to
 }
@@ -61,14 +70,20 @@ func trails(to []string, c *call.Call) []string {
 	return to
 }
 
-// entryOf makes the entry of c for one account's trail.
-func entryOf(c *call.Call, account, shared string) *Entry {
+// entryOf makes the entry of c for one account's trail, or that of what it did also.
+func entryOf(c *call.Call, account, shared string, also *call.Event) *Entry {
 	e := &Entry{
 		Account: account, Time: c.Time.UTC().Truncate(time.Second), Region: c.Region, EventID: call.NewID(),
 		Attributes: Attributes{
 			EventName: eventName(c), EventSource: c.Service.EventSource, Username: username(c.Principal),
 			AccessKeyID: c.Principal.AccessKeyID, ReadOnly: c.Op != nil && c.Op.ReadOnly, Resources: resources(c),
 		},
+	}
+	if also != nil {
+		e.EventName, e.Region, e.Resources = also.Name, also.Region, nil
+		for _, r := range also.Resources {
+			e.Resources = append(e.Resources, Resource{r.Account, r.Type, r.ARN})
+		}
 	}
 	w := writer{b: make([]byte, 0, 1280)}
 	w.text(`{"eventVersion":"1.11","userIdentity":`)
@@ -77,10 +92,14 @@ func entryOf(c *call.Call, account, shared string) *Entry {
 	w.b = e.Time.AppendFormat(w.b, time.RFC3339)
 	w.field(`","eventSource":`, e.EventSource)
 	w.field(`,"eventName":`, e.EventName)
-	w.field(`,"awsRegion":`, c.Region)
+	w.field(`,"awsRegion":`, e.Region)
 	w.field(`,"sourceIPAddress":`, c.SourceIP)
 	w.field(`,"userAgent":`, cut(c.UserAgent))
-	w.outcome(c)
+	if also == nil {
+		w.outcome(c)
+	} else {
+		w.text(`,"requestParameters":null,"responseElements":null`)
+	}
 	w.additional(c.Additional)
 	w.field(`,"requestID":`, c.ID)
 	w.field(`,"eventID":`, e.EventID)

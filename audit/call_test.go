@@ -288,3 +288,29 @@ func BenchmarkRecord(b *testing.B) {
 		AppendEntries(few[:0], c)
 	}
 }
+
+// TestAlso says that what a call did in another region has an event there, and that a call which
+// failed did nothing.
+func TestAlso(t *testing.T) {
+	there := Resource{mine, "AWS::Lid::Box", "arn:aws:lid:eu-test-2:" + mine + ":box/1"}
+	c := newCall("Open", func(c *call.Call) {
+		c.Also = []call.Event{{Name: "Make", Region: "eu-test-2", Resources: []call.Resource{{Account: there.AccountID, Type: there.Type, ARN: there.ARN}}}}
+	})
+	entries := AppendEntries(nil, c)
+	if len(entries) != 2 || entries[0].EventName != "Open" || entries[0].Region != "eu-test-1" {
+		t.Fatalf("%+v", entries)
+	}
+	var record map[string]any
+	if err := json.Unmarshal(entries[1].JSON, &record); err != nil {
+		t.Fatal(err)
+	}
+	e := entries[1]
+	if e.EventName != "Make" || e.Region != "eu-test-2" || !reflect.DeepEqual(e.Resources, []Resource{there}) ||
+		record["eventName"] != "Make" || record["awsRegion"] != "eu-test-2" || record["requestParameters"] != nil || strings.Contains(string(e.JSON), "canary") {
+		t.Errorf("%s", e.JSON)
+	}
+	c.Err = errors.New("no")
+	if entries := AppendEntries(nil, c); len(entries) != 1 {
+		t.Errorf("a call that failed has %d events", len(entries))
+	}
+}

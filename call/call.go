@@ -53,6 +53,7 @@ type Call struct {
 	Out        any // pointer to the operation's generated output
 	Err        error
 	Additional map[string]any // additionalEventData of the record: facts a handler wants an auditor to see
+	Also       []Event        // what the call did besides, in another region; each has a record of its own
 	Resources  []Resource     // resources that became known only in the handler; appended to the targets' in the record
 	Response   http.Header    // headers a handler adds to the answer beyond the modelled ones; nil for none
 
@@ -91,6 +92,7 @@ type Check struct {
 	Resource string // ARN, or "*" for an action that has no resource
 	Type     string // of the resource, for the record: "AWS::KMS::Key"
 	Account  string // that owns the resource; "" for the caller's own
+	Region   string // in which the action takes place; "" for the call's
 	// Policy is the resource's own policy, or nil.
 	Policy *policy.Document
 	// RootOfTrust says that nobody has any right that Policy does not give or delegate,
@@ -104,6 +106,14 @@ type Check struct {
 	// Hide is the error a refusal answers with, where the usual AccessDenied would tell
 	// too much; nil for the usual one.
 	Hide error
+}
+
+// Event is something that a call did besides what its operation says, in another region: making
+// a key there, where it replicates one.
+type Event struct {
+	Name      string // of the event: "CreateKey"
+	Region    string
+	Resources []Resource
 }
 
 // Resource names a resource in an audit record.

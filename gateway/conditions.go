@@ -61,7 +61,7 @@ var globalKeys = map[string]func(*judge) policy.Values{
 	"multifactorauthage":     func(j *judge) policy.Values { return mfaAge(j.call) },
 	"currenttime":            func(j *judge) policy.Values { return policy.One(j.call.Time.UTC().Format(time.RFC3339)) },
 	"epochtime":              func(j *judge) policy.Values { return policy.One(strconv.FormatInt(j.call.Time.Unix(), 10)) },
-	"requestedregion":        func(j *judge) policy.Values { return given(j.call.Region) },
+	"requestedregion":        requestedRegion,
 	"resourceaccount":        resourceAccount,
 	"securetransport":        func(*judge) policy.Values { return policy.Bool(true) }, // nothing else gets in
 	"sourceip":               func(j *judge) policy.Values { return direct(j.call, j.call.SourceIP) },
@@ -71,6 +71,14 @@ var globalKeys = map[string]func(*judge) policy.Values{
 	"calledvia":              func(j *judge) policy.Values { return policy.Many(j.call.CalledVia()) },
 	"calledviafirst":         func(j *judge) policy.Values { return end(j.call.CalledVia(), false) },
 	"calledvialast":          func(j *judge) policy.Values { return end(j.call.CalledVia(), true) },
+}
+
+// requestedRegion is the region of the call, unless what is decided takes place in another.
+func requestedRegion(j *judge) policy.Values {
+	if j.check != nil && j.check.Region != "" {
+		return policy.One(j.check.Region)
+	}
+	return given(j.call.Region)
 }
 
 // given is a value that may be missing.
