@@ -21,7 +21,7 @@ const floors = `
 	secret
 	arn durable pkcs11/frame
 	pkcs11
-	store/cryptfs service/kms/key service/s3/object service/s3/checksum
+	store/cryptfs service/kms/key service/kms/intake service/s3/object service/s3/checksum
 	store blob wire policy identity rootkey
 	wire/plan
 	wire/jsonbody wire/xmlbody wire/httpbind

@@ -209,11 +209,7 @@ func (s *Service) opener(ctx context.Context, cond *conditions) (*key.Material, 
 	if cond.source.ignored || cond.source.algorithm != key.AESGCM || cond.cipher.Kind == 0 {
 		return nil, nil
 	}
-	m, err := s.materialOf(ctx, cond.key, cond.cipher.ID)
-	if err == nil && m == nil {
-		err = incorrectKey()
-	}
-	return m, err
+	return s.materialOf(ctx, cond.key, cond.cipher.ID)
 }
 
 // source is what is to be decrypted.
@@ -249,10 +245,10 @@ func (s *source) unknown() error {
 
 // materialID names the material that the key encrypts with now, or is nil for a key pair.
 func (e *entry) materialID() *string {
-	if !e.symmetric() || e.material == nil {
-		return nil
+	if m := e.materialAt(e.Version); m != nil && e.symmetric() {
+		return &m.ID
 	}
-	return wire.Ptr(e.material.ID().String())
+	return nil
 }
 
 // materialID names the material that made the ciphertext, or is nil for a key pair.

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/call"
@@ -26,6 +27,12 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	c := call.From(ctx)
 	h := home{c.Region, c.Principal.Account, newKeyID()}
 	r := newRecord()
+	if wire.Val(in.MultiRegion) {
+		h.id, r.Multi = newMultiRegionID(), &multi{Primary: h.region}
+	}
+	if in.Origin == api.OriginTypeExternal {
+		r.awaitImport()
+	}
 	r.Spec = keySpec(in)
 	var err error
 	if r.Usage, err = usageFor(in); err != nil {
@@ -38,7 +45,10 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	if r.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	m, err := s.newMaterial(ctx, r.spec())
+	var m *key.Material
+	if r.Origin == api.OriginTypeAwsKms {
+		m, err = s.newMaterial(ctx, r.spec())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,17 +82,20 @@ func (s *Service) newMaterial(ctx context.Context, spec key.Spec) (m *key.Materi
 func newRecord() record {
 	return record{
 		Created: now(), State: api.KeyStateEnabled, Manager: api.KeyManagerTypeCustomer, Spec: api.KeySpecSymmetricDefault,
-		Usage: api.KeyUsageTypeEncryptDecrypt, Origin: api.OriginTypeAwsKms, Version: 1,
+		Usage: api.KeyUsageTypeEncryptDecrypt, Origin: api.OriginTypeAwsKms,
 	}
 }
 
-// addKey writes a key that is new, with its first material, which has the spec of the record.
+// addKey writes a key that is new, with its first material, which has the spec of the record, or
+// none yet when m is nil.
 func (s *Service) addKey(tx store.Tx, h home, r *record, m *key.Material) error {
 	if err := add(tx, path(countTag, h.region, h.account), 1, maxKeys); err != nil {
 		return err
 	}
-	if err := s.addMaterial(tx, h, r.Version, m); err != nil {
-		return err
+	if m != nil {
+		if err := s.addMaterial(tx, h, r, m); err != nil {
+			return err
+		}
 	}
 	if r.Rotation.Days > 0 {
 		if err := s.scheduleRotation(tx, h, r); err != nil {
@@ -112,10 +125,8 @@ func checkCreate(in *api.CreateKeyInput) error {
 		return invalid("XksKeyId can only be specified for a key with Origin EXTERNAL_KEY_STORE.")
 	case in.CustomKeyStoreId != nil:
 		return api.CustomKeyStoreNotFoundException("Custom key store with ID %s was not found.", *in.CustomKeyStoreId)
-	case in.Origin != "" && in.Origin != api.OriginTypeAwsKms:
+	case in.Origin != "" && in.Origin != api.OriginTypeAwsKms && in.Origin != api.OriginTypeExternal:
 		return api.UnsupportedOperationException("Origin %s is not supported.", in.Origin)
-	case wire.Val(in.MultiRegion):
-		return api.UnsupportedOperationException("Multi-Region keys are not supported.")
 	}
 	return nil
 }
@@ -125,18 +136,22 @@ func metadata(h home, r *record) *api.KeyMetadata {
 	arn := h.arn()
 	m := &api.KeyMetadata{
 		AWSAccountId: &h.account, KeyId: &h.id, Arn: &arn, CreationDate: &r.Created,
-		Enabled: wire.Ptr(r.State == api.KeyStateEnabled), Description: &r.Description, KeyUsage: r.Usage, KeyState: r.State,
+		Enabled: wire.Ptr(r.keyState() == api.KeyStateEnabled), Description: &r.Description, KeyUsage: r.Usage, KeyState: r.keyState(),
 		Origin: r.Origin, KeyManager: r.Manager, KeySpec: r.Spec, CustomerMasterKeySpec: api.CustomerMasterKeySpec(r.Spec),
 		EncryptionAlgorithms:    algorithmsOf[api.EncryptionAlgorithmSpec](r, key.Ciphers),
 		SigningAlgorithms:       algorithmsOf[api.SigningAlgorithmSpec](r, key.Signs),
 		MacAlgorithms:           algorithmsOf[api.MacAlgorithmSpec](r, key.Authenticate),
 		KeyAgreementAlgorithms:  algorithmsOf[api.KeyAgreementAlgorithmSpec](r, key.Agrees),
 		EncapsulationAlgorithms: algorithmsOf[api.EncapsulationAlgorithmSpec](r, key.Encapsulates),
-		MultiRegion:             wire.Ptr(false),
+		MultiRegion:             wire.Ptr(r.Multi != nil), MultiRegionConfiguration: r.configuration(h),
 	}
 	if !r.Deletion.IsZero() {
 		m.DeletionDate = &r.Deletion
 	}
+	if r.State == api.KeyStatePendingReplicaDeletion {
+		m.PendingDeletionWindowInDays = &r.Window
+	}
+	describeMaterial(m, r)
 	return m
 }
 
@@ -146,9 +161,7 @@ func (s *Service) DescribeKey(ctx context.Context, _ *api.DescribeKeyInput) (*ap
 	if err != nil {
 		return nil, err
 	}
-	m := metadata(e.home, &e.record)
-	m.CurrentKeyMaterialId = e.materialID()
-	return &api.DescribeKeyOutput{KeyMetadata: m}, nil
+	return &api.DescribeKeyOutput{KeyMetadata: metadata(e.home, &e.record)}, nil
 }
 
 // ListKeys lists the keys of the caller's account in the region of the call.
@@ -179,8 +192,19 @@ func (s *Service) DisableKey(ctx context.Context, _ *api.DisableKeyInput) (*api.
 }
 
 func (s *Service) setState(ctx context.Context, state api.KeyState) error {
-	return s.changeAuthorized(ctx, func(_ store.Tx, r *record) error {
+	e, err := authorizedKey(ctx, 0)
+	if err != nil {
+		return err
+	}
+	return s.changeAuthorized(ctx, func(tx store.Tx, r *record) error {
+		if r.keyState() == api.KeyStatePendingImport {
+			return api.KMSInvalidStateException("%s is pending import.", e.arn)
+		}
 		r.State = state
+		if state == api.KeyStateEnabled && r.Rotation.Days > 0 && !r.replica(e.home) {
+			// A rotation that fell due while the key was disabled is made now, not when the job looks again.
+			return s.scheduleRotation(tx, e.home, r)
+		}
 		return nil
 	})
 }
@@ -221,31 +245,45 @@ func (s *Service) ScheduleKeyDeletion(ctx context.Context, in *api.ScheduleKeyDe
 	if window < minWindow || window > maxWindow {
 		return nil, invalid("PendingWindowInDays must be between %d and %d, inclusive.", minWindow, maxWindow)
 	}
-	due := now().AddDate(0, 0, int(window))
+	out := &api.ScheduleKeyDeletionOutput{KeyId: &e.arn, PendingWindowInDays: &window}
 	err = s.changeAuthorized(ctx, func(tx store.Tx, r *record) error {
-		r.State, r.Deletion = api.KeyStatePendingDeletion, due
-		return s.room.Jobs.Schedule(tx, job.Job{Kind: deletionJob, ID: jobID(e.home), Due: due})
+		out.KeyState, out.DeletionDate = api.KeyStatePendingReplicaDeletion, nil
+		if r.primary(e.home) && len(r.Multi.Replicas) > 0 {
+			// The waiting period begins when the last replica is gone: see leaveSet.
+			r.State, r.Window = api.KeyStatePendingReplicaDeletion, window
+			return nil
+		}
+		err := s.scheduleDeletion(tx, e.home, r, window)
+		out.KeyState, out.DeletionDate = r.State, wire.Ptr(r.Deletion)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.ScheduleKeyDeletionOutput{
-		KeyId: &e.arn, DeletionDate: &due, KeyState: api.KeyStatePendingDeletion, PendingWindowInDays: &window,
-	}, nil
+	return out, nil
 }
 
-// CancelKeyDeletion keeps a key that was to be deleted. The key is disabled afterwards.
+// scheduleDeletion begins the waiting period of a key.
+func (s *Service) scheduleDeletion(tx store.Tx, h home, r *record, days int32) error {
+	r.State, r.Deletion, r.Window = api.KeyStatePendingDeletion, now().AddDate(0, 0, int(days)), 0
+	return s.room.Jobs.Schedule(tx, job.Job{Kind: deletionJob, ID: jobID(h), Due: r.Deletion})
+}
+
+// CancelKeyDeletion keeps a key that was to be deleted. The key is disabled afterwards, or pending
+// import when material of it is missing.
 func (s *Service) CancelKeyDeletion(ctx context.Context, _ *api.CancelKeyDeletionInput) (*api.CancelKeyDeletionOutput, error) {
 	e, err := authorizedKey(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
 	err = s.change(ctx, e.home, func(tx store.Tx, r *record) error {
-		if r.State != api.KeyStatePendingDeletion {
+		if r.mutable(e.arn) == nil {
 			return api.KMSInvalidStateException("%s is not pending deletion.", e.arn)
 		}
-		r.State = api.KeyStateDisabled
-		r.Deletion = record{}.Deletion
+		r.State, r.Deletion, r.Window = api.KeyStateDisabled, time.Time{}, 0
+		if r.Origin == api.OriginTypeExternal && !r.complete(now()) {
+			r.State = api.KeyStatePendingImport
+		}
 		return s.room.Jobs.Cancel(tx, deletionJob, jobID(e.home))
 	})
 	if err != nil {

@@ -100,6 +100,15 @@ func (s *Service) ListResourceTags(ctx context.Context, in *api.ListResourceTags
 	return out, nil
 }
 
+// tagList returns tags in their order.
+func tagList(tags resource.Tags) []api.Tag {
+	list := []api.Tag{}
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, api.Tag{TagKey: wire.Ptr(k), TagValue: wire.Ptr(tags[k])})
+	}
+	return list
+}
+
 // tagError says in the words of KMS what is wrong with tags.
 func tagError(err error) error {
 	switch {

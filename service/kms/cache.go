@@ -29,9 +29,9 @@ type entry struct {
 	record
 	arn      string
 	policy   *policy.Document
-	aliases  []string // sorted
-	grants   int      // how many there are, of all grantees
-	material *key.Material
+	aliases  []string      // sorted
+	grants   int           // how many there are, of all grantees
+	material *key.Material // that encrypts; nil while it is missing
 }
 
 // place says where key material is.
@@ -124,7 +124,9 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 	if e.aliases, err = aliasesOf(r, h); err != nil {
 		return nil, err
 	}
-	e.material, err = s.backing(r, h, rec.Version)
+	if rec.holds(rec.Version) {
+		e.material, err = s.backing(r, h, rec.Version)
+	}
 	return e, err
 }
 

@@ -79,7 +79,9 @@ func (c *conditions) ofKey(name string) policy.Values {
 	case "keyorigin":
 		return policy.One(string(c.key.Origin))
 	case "multiregion":
-		return policy.Bool(false)
+		return policy.Bool(c.key.Multi != nil)
+	case "multiregionkeytype":
+		return optional(string(c.key.multiType(c.key.home)))
 	}
 	return policy.Values{}
 }

@@ -49,8 +49,7 @@ func stopAnywhere(t *testing.T, prepare func(h *testHouse) (kind, id string), ch
 			h.room.Store = &failing{DB: h.db, left: n, after: after}
 			err := h.runJob(kind, id)
 			if failed = errors.Is(err, errPower); failed {
-				fn := map[string]job.Handler{deletionJob: h.runDeletion, domainJob: h.runDomain}[kind]
-				err = fn(t.Context(), job.Job{Kind: kind, ID: id, Attempt: 1})
+				err = h.handlers()[kind](t.Context(), job.Job{Kind: kind, ID: id, Attempt: 1})
 			}
 			if err != nil {
 				t.Fatalf("update %d: %v", n, err)

@@ -44,6 +44,16 @@
 //     delegates that to the caller's account; identity-based policies can be mended later.
 //   - Decrypt with a KeyId is authorized on that key, and without one on the key that the ciphertext
 //     names. A ciphertext of another key is then IncorrectKeyException, wherever that key is.
+//   - No key is ever seen Creating or Updating: a replica is whole, and a primary region changed, when
+//     that is answered. Only the answer of ReplicateKey says Creating, as AWS's does.
+//   - A rotation on demand is over when it is answered, so GetKeyRotationStatus never shows one.
+//   - The id of imported material is a MAC of the material under a salt of the key's, so that the same
+//     material is known again. All keys of a set share the salt.
+//   - A key is replicated only while it is enabled: with imported material, after the first import.
+//   - Importing the same material again leaves a disabled key disabled. A key that was disabled when its
+//     material went is enabled when the last of it is back, as AWS says.
+//   - An import token may be used any number of times in its day, so that an import whose answer was lost
+//     can be repeated.
 //
 // # Map
 //
@@ -64,9 +74,14 @@
 //	principals.go    whom policies and grants name: unique ids beside names
 //	quota.go         how many requests an account may make
 //	api_*.go         the operations
+//	material.go      what a key's record keeps of its material
+//	import.go        material that comes from outside, and goes again
+//	multi.go         the set that a multi-Region key belongs to
 //	jobs.go          destruction and rotation, later
+//	erase.go         what was destroyed leaves the files of the store
 //	errors.go        AWS's errors in AWS's words
 //
 //	key/             cryptography: material, ciphertext, wrapping (pure)
 //	grant/           what a grant allows (pure)
+//	intake/          cryptography of imports: wrapping keys, import tokens, unwrapping (pure)
 package kms

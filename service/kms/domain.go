@@ -113,19 +113,3 @@ func hideNotFound(err error) error {
 	}
 	return err
 }
-
-// addMaterial gives a key material under a version that it does not have yet.
-func (s *Service) addMaterial(tx store.Tx, h home, version uint32, m *key.Material) error {
-	d, err := s.wrapping(tx, h.region)
-	if err != nil {
-		return err
-	}
-	wrapped, err := d.Wrap(m, h.arn(), version)
-	if err != nil {
-		return internal("wrap material: %w", err)
-	}
-	if err := tx.Put([]byte(h.under(backingTag, digits(version))), wrapped); err != nil {
-		return err
-	}
-	return tx.Put([]byte(materialPath(h.region, m.ID())), []byte(path(h.account, h.id, strconv.FormatUint(uint64(version), 10))))
-}

@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	region  = "eu-west-1"
-	account = "111122223333"
-	other   = "444455556666"
+	region    = "eu-west-1"
+	elsewhere = "us-east-1" // the house's other region
+	account   = "111122223333"
+	other     = "444455556666"
 )
 
 // testRoot is a root key in memory.
@@ -66,6 +67,8 @@ type testHouse struct {
 	*Service
 	dir string
 	db  store.DB
+
+	wrapping map[string]parameters // by region and key
 }
 
 func open(t testing.TB) *testHouse { return openIn(t, t.TempDir()) }
@@ -78,13 +81,13 @@ func openIn(t testing.TB, dir string) *testHouse {
 	}
 	log := slog.New(slog.DiscardHandler)
 	room := &service.Room{
-		Regions: []string{region}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log, Principals: everybody{},
+		Regions: []string{region, elsewhere}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log, Principals: everybody{},
 	}
 	s, err := Open(t.Context(), room)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &testHouse{t, s, dir, db}
+	h := &testHouse{TB: t, Service: s, dir: dir, db: db}
 	t.Cleanup(h.shut)
 	return h
 }

@@ -15,9 +15,13 @@ import (
 
 // Kinds of jobs.
 const (
-	deletionJob = "delete key"    // ID: jobID of the key
-	rotationJob = "rotate key"    // ID: jobID of the key
-	domainJob   = "rotate domain" // ID: the region
+	deletionJob = "delete key"          // ID: jobID of the key
+	rotationJob = "rotate key"          // ID: jobID of the key
+	domainJob   = "rotate domain"       // ID: the region
+	expiryJob   = "expire material"     // ID: jobID of the key
+	paramsJob   = "expire wrapping key" // ID: jobID of the key, and the wrapping key
+	eraseJob    = "erase"               // of the files of the store, what was destroyed; ID: ""
+	usesJob     = "write last uses"     // ID: ""
 )
 
 const (
@@ -25,10 +29,18 @@ const (
 	batch        = 200                 // records of a transaction that does many
 )
 
+// handlers says what runs the jobs of each kind.
+func (s *Service) handlers() map[string]job.Handler {
+	return map[string]job.Handler{
+		deletionJob: s.runDeletion, rotationJob: s.runRotation, domainJob: s.runDomain,
+		expiryJob: s.runExpiry, paramsJob: s.runParams, eraseJob: s.runErase,
+	}
+}
+
 func (s *Service) handleJobs() {
-	s.room.Jobs.Handle(deletionJob, s.runDeletion)
-	s.room.Jobs.Handle(rotationJob, s.runRotation)
-	s.room.Jobs.Handle(domainJob, s.runDomain)
+	for kind, fn := range s.handlers() {
+		s.room.Jobs.Handle(kind, fn)
+	}
 }
 
 func jobID(h home) string { return h.region + "/" + h.account + "/" + h.id }
@@ -70,13 +82,25 @@ func (s *Service) runDeletion(ctx context.Context, j job.Job) error {
 	for more := true; more && err == nil; {
 		more, err = s.sweepGrants(ctx, h)
 	}
+	for more := true; more && err == nil; {
+		more, err = s.sweepParams(ctx, h)
+	}
 	return err
 }
 
 // destroy removes a key, its material and its aliases.
 func (s *Service) destroy(tx store.Tx, h home) error {
-	if err := s.destroyMaterial(tx, h); err != nil {
+	r, err := read[record](tx, h.path(keyTag))
+	if err != nil {
 		return err
+	}
+	if err := s.leaveSet(tx, h, &r); err != nil {
+		return err
+	}
+	for i := range r.Materials {
+		if err := s.dropMaterial(tx, h, &r.Materials[i], true); err != nil {
+			return err
+		}
 	}
 	names, err := aliasesOf(tx, h)
 	if err != nil {
@@ -87,34 +111,15 @@ func (s *Service) destroy(tx store.Tx, h home) error {
 			return err
 		}
 	}
-	if err := s.room.Jobs.Cancel(tx, rotationJob, jobID(h)); err != nil {
-		return err
+	for _, kind := range []string{rotationJob, expiryJob} {
+		if err := s.room.Jobs.Cancel(tx, kind, jobID(h)); err != nil {
+			return err
+		}
 	}
 	if err := add(tx, path(countTag, h.region, h.account), -1, maxKeys); err != nil {
 		return err
 	}
 	return tx.Delete([]byte(h.path(keyTag)))
-}
-
-// destroyMaterial removes every version of a key's material, and what finds it.
-func (s *Service) destroyMaterial(tx store.Tx, h home) error {
-	r, err := read[record](tx, h.path(keyTag))
-	if err != nil {
-		return err
-	}
-	for v := uint32(1); v <= r.Version; v++ {
-		m, err := s.backing(tx, h, v)
-		if err != nil {
-			return err
-		}
-		if err := tx.Delete([]byte(materialPath(h.region, m.ID()))); err != nil {
-			return err
-		}
-		if err := tx.Delete([]byte(h.under(backingTag, digits(v)))); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sweepGrants removes some grants of a key that is gone, and reports whether there may be more.
@@ -169,12 +174,12 @@ func (s *Service) runRotation(ctx context.Context, j job.Job) error {
 			return err
 		}
 		switch {
-		case r.Rotation.Days == 0 || now().Before(r.Rotation.Next):
+		case r.Rotation.Days == 0 || r.replica(h) || now().Before(r.Rotation.Next):
 			return nil
 		case r.State != api.KeyStateEnabled:
 			return s.room.Jobs.Schedule(tx, job.Job{Kind: rotationJob, ID: j.ID, Due: now().AddDate(0, 0, 1)})
 		}
-		if err := s.rotate(tx, h, &r); err != nil {
+		if err := s.rotate(tx, h, &r, api.RotationTypeAutomatic); err != nil {
 			return err
 		}
 		return write(tx, h.path(keyTag), &r)
@@ -212,6 +217,9 @@ func (s *Service) runDomain(ctx context.Context, j job.Job) error {
 	}
 	return s.update(ctx, func(tx store.Tx) error {
 		if err := dropDomains(tx, region, newestNumber); err != nil {
+			return err
+		}
+		if err := s.scheduleErase(tx); err != nil {
 			return err
 		}
 		return s.scheduleDomain(tx, region)

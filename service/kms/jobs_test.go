@@ -27,7 +27,7 @@ func (h *testHouse) due(kind string, at home, change func(r *record)) error {
 
 func (h *testHouse) runJob(kind, id string) error {
 	j := job.Job{Kind: kind, ID: id, Due: time.Now()}
-	return map[string]job.Handler{deletionJob: h.runDeletion, rotationJob: h.runRotation, domainJob: h.runDomain}[kind](h.Context(), j)
+	return h.handlers()[kind](h.Context(), j)
 }
 
 // everything returns all records of the store but those of jobs.

@@ -42,8 +42,6 @@ func TestCreateKeyRefuses(t *testing.T) {
 		"RSA that agrees": {api.CreateKeyInput{KeySpec: "RSA_2048", KeyUsage: "KEY_AGREEMENT"}, "ValidationException", "KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
 		"old name":        {api.CreateKeyInput{CustomerMasterKeySpec: "HMAC_256", KeyUsage: "SIGN_VERIFY"}, "ValidationException", "KeyUsage SIGN_VERIFY is not compatible with KeySpec HMAC_256"},
 		"SM2":             {api.CreateKeyInput{KeySpec: "SM2", KeyUsage: "SIGN_VERIFY"}, "ValidationException", ""},
-		"imported":        {api.CreateKeyInput{Origin: "EXTERNAL"}, "UnsupportedOperationException", ""},
-		"multi-Region":    {api.CreateKeyInput{MultiRegion: wire.Ptr(true)}, "UnsupportedOperationException", ""},
 		"custom store":    {api.CreateKeyInput{CustomKeyStoreId: wire.Ptr("cks-1234"), Origin: "AWS_CLOUDHSM"}, "CustomKeyStoreNotFoundException", ""},
 		"xks key":         {api.CreateKeyInput{XksKeyId: wire.Ptr("x")}, "ValidationException", ""},
 		"unknown spec":    {api.CreateKeyInput{KeySpec: "ROT13"}, "ValidationException", ""},

@@ -23,6 +23,8 @@ import (
 //	r region retiring account key grant         the grants a principal may retire; empty
 //	c region account [key]                      how many keys, or grants of a key: a decimal number
 //	d region number                             a domain key, under the root key; number has 10 digits
+//	p region account key wrapping               a wrapping key for material that is imported, sealed; wrapping has 32 digits
+//	u region account key                        when and how a key was used last: lastUse, as JSON
 const (
 	keyTag      = "k"
 	backingTag  = "b"
@@ -35,6 +37,8 @@ const (
 	retiringTag = "r"
 	countTag    = "c"
 	domainTag   = "d"
+	paramsTag   = "p"
+	usesTag     = "u"
 )
 
 const (
@@ -42,6 +46,7 @@ const (
 	aliasPrefix = "alias/"
 	reserved    = "alias/aws/"
 	ownedPrefix = "alias/owned/"
+	multiPrefix = "mrk-"
 
 	keyType   = "AWS::KMS::Key"
 	aliasType = "AWS::KMS::Alias"
@@ -108,7 +113,7 @@ func newKeyID() string {
 // isKeyID reports whether s has the form of a key's id: a UUID, or mrk- and 32 digits for a
 // multi-Region key.
 func isKeyID(s string) bool {
-	if rest, ok := strings.CutPrefix(s, "mrk-"); ok {
+	if rest, ok := strings.CutPrefix(s, multiPrefix); ok {
 		return len(rest) == 32 && isHex(rest)
 	}
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&

@@ -14,9 +14,10 @@ import (
 
 // Quotas (KMS developer guide, "Resource quotas").
 const (
-	maxKeys    = 100_000 // in an account and region
-	maxAliases = 50      // of a key
-	maxGrants  = 50_000  // of a key
+	maxKeys     = 100_000 // in an account and region
+	maxAliases  = 50      // of a key
+	maxGrants   = 50_000  // of a key
+	maxOnDemand = 25      // rotations on demand of a key
 )
 
 // record is what the store keeps of a key.
@@ -33,8 +34,13 @@ type record struct {
 	Policy      string             `json:"policy"`
 	Bound       map[string]string  `json:"bound,omitempty"` // unique ids of the principals that Policy names by ARN
 	Tags        resource.Tags      `json:"tags,omitempty"`
-	Version     uint32             `json:"version"` // of the material that encrypts
+	Version     uint32             `json:"version"`             // of the material that encrypts; 0 while none was ever imported
+	Materials   []material         `json:"materials,omitempty"` // in the order in which they encrypt
+	Salt        []byte             `json:"salt,omitempty"`      // binds the ids of imported material to the key
 	Rotation    rotation           `json:"rotation,omitzero"`
+	OnDemand    int                `json:"onDemand,omitempty"` // rotations on demand so far
+	Multi       *multi             `json:"multi,omitempty"`    // of a multi-Region key
+	Window      int32              `json:"window,omitempty"`   // waiting period in days; only while PendingReplicaDeletion
 }
 
 // rotation says whether and when a key gets new material by itself.
@@ -126,22 +132,28 @@ func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *re
 
 // mutable returns the error for a change to a key that is pending deletion, or nil.
 func (r *record) mutable(arn string) error {
-	if r.State == api.KeyStatePendingDeletion {
+	switch r.State {
+	case api.KeyStatePendingDeletion:
 		return api.KMSInvalidStateException("%s is pending deletion.", arn)
+	case api.KeyStatePendingReplicaDeletion:
+		return api.KMSInvalidStateException("%s is pending replica deletion.", arn)
 	}
 	return nil
 }
 
 // usable returns the error for the use of a key that is not enabled, or nil.
 func (r *record) usable(arn string) error {
-	switch r.State {
+	state := r.keyState()
+	switch state {
 	case api.KeyStateEnabled:
 		return nil
 	case api.KeyStateDisabled:
 		return api.DisabledException("%s is disabled.", arn)
+	case api.KeyStatePendingImport:
+		return api.KMSInvalidStateException("%s is pending import.", arn)
 	}
 	if err := r.mutable(arn); err != nil {
 		return err
 	}
-	return api.KMSInvalidStateException("%s is in state %s.", arn, r.State)
+	return api.KMSInvalidStateException("%s is in state %s.", arn, state)
 }

@@ -146,17 +146,24 @@ func (s *Service) under(ctx context.Context, region string, id key.ID) (found, e
 	return f, err
 }
 
-// materialOf returns the material of e that made a ciphertext, or nil when another key did.
+// materialOf returns the material of e that made a ciphertext. When another key did, it fails with
+// IncorrectKeyException, and when e is in no state to open it, with the error that says so.
 func (s *Service) materialOf(ctx context.Context, e *entry, id key.ID) (*key.Material, error) {
-	if e.material.ID() == id {
-		return e.material, nil
+	if e.material != nil && e.material.ID() == id {
+		return e.material, e.usable(e.arn)
 	}
 	p, err := s.places.Get(ctx, materialPath(e.region, id))
 	if errors.Is(err, store.ErrNotFound) || err == nil && p.home != e.home {
-		return nil, nil
+		return nil, incorrectKey()
 	}
 	if err != nil {
 		return nil, err
+	}
+	if err := e.usable(e.arn); err != nil {
+		return nil, err
+	}
+	if !e.holds(p.version) { // imported, and waiting for a rotation
+		return nil, incorrectKey()
 	}
 	return s.material.Get(ctx, e.under(backingTag, digits(p.version)))
 }

@@ -7,6 +7,7 @@ import (
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/resource"
+	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service"
 )
 
@@ -19,6 +20,7 @@ type Service struct {
 	pages     *resource.Pager // tokens of listings
 	tokens    *resource.Pager // grant tokens
 	quotas    *quotas         // nil for none
+	imports   secret.Bytes    // key of import tokens
 	allowAll  *policy.Document
 	makers    chan struct{} // a place for each key that is in the making
 }
@@ -30,10 +32,11 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		return nil, internal("nobody to ask who there is")
 	}
 	s := &Service{
-		room:   room,
-		pages:  resource.NewPager(room.Root.Derive("kms page tokens")),
-		tokens: resource.NewPager(room.Root.Derive("kms grant tokens")),
-		makers: newMakers(),
+		room:    room,
+		pages:   resource.NewPager(room.Root.Derive("kms page tokens")),
+		tokens:  resource.NewPager(room.Root.Derive("kms grant tokens")),
+		imports: room.Root.Derive("kms import tokens"),
+		makers:  newMakers(),
 	}
 	s.documents.byText = make(map[string]weak.Pointer[policy.Document])
 	var err error

@@ -74,9 +74,20 @@ var targets = map[string]func(*ask) (call.Target, error){
 	"CancelKeyDeletion":    func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.CancelKeyDeletionInput).KeyId, nil) },
 	"EnableKeyRotation":    (*ask).enableKeyRotation,
 	"DisableKeyRotation":   func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.DisableKeyRotationInput).KeyId, nil) },
+	"RotateKeyOnDemand":    func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.RotateKeyOnDemandInput).KeyId, nil) },
+	"ListKeyRotations":     func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.ListKeyRotationsInput).KeyId, nil) },
 	"GetKeyRotationStatus": func(a *ask) (call.Target, error) {
 		return a.one(a.c.In.(*api.GetKeyRotationStatusInput).KeyId, anyKey, nil)
 	},
+
+	// Imported material and multi-Region keys: target_material.go.
+	"GetParametersForImport": (*ask).getParametersForImport,
+	"ImportKeyMaterial":      (*ask).importKeyMaterial,
+	"DeleteImportedKeyMaterial": func(a *ask) (call.Target, error) {
+		return a.own(a.c.In.(*api.DeleteImportedKeyMaterialInput).KeyId, nil)
+	},
+	"ReplicateKey":        (*ask).replicateKey,
+	"UpdatePrimaryRegion": (*ask).updatePrimaryRegion,
 
 	// Policies and tags.
 	"GetKeyPolicy":     func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.GetKeyPolicyInput).KeyId, nil) },
@@ -266,8 +277,12 @@ func (a *ask) createKey() (call.Target, error) {
 	cond := &conditions{call: a.c, tags: in.Tags, more: policy.Map{
 		"keyspec": policy.One(string(spec)), "keyusage": policy.One(string(usage)), "keyorigin": policy.One(string(origin)),
 		"multiregion":                    policy.Bool(wire.Val(in.MultiRegion)),
+		"multiregionkeytype":             policy.Values{},
 		"bypasspolicylockoutsafetycheck": policy.Bool(wire.Val(in.BypassPolicyLockoutSafetyCheck)),
 	}}
+	if wire.Val(in.MultiRegion) {
+		cond.more["multiregionkeytype"] = policy.One(string(api.MultiRegionKeyTypePrimary))
+	}
 	checks := []call.Check{{Action: "kms:CreateKey", Resource: "*", Conditions: cond}}
 	if len(in.Tags) > 0 {
 		// "To use this parameter, you must have kms:TagResource permission in an IAM policy." The key
