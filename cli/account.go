@@ -13,6 +13,8 @@ func Accounts(data func() (string, error)) *cobra.Command {
 		Use:   "account",
 		Short: "Make and list accounts",
 		Long:  "Accounts are the tenants of a house. Nothing of one account is visible to another unless its owner says so.",
+		Args:  cobra.NoArgs, // a word that is no command is a mistake, not a call for help
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	parent.AddCommand(
 		&cobra.Command{

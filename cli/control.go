@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -91,6 +92,13 @@ func (c *Client) Stream(ctx context.Context, method, path string, in any) (io.Re
 	answer, err := c.http.Do(r)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w in %s", ErrNotRunning, c.data)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s is not a directory", c.data)
+	}
+	var asked *url.Error
+	if errors.As(err, &asked) { // its address is ours, and says nothing to anybody
+		err = asked.Err
 	}
 	if err != nil {
 		return nil, err

@@ -71,14 +71,22 @@ func AskPassphrase(prompt string) (secret.Bytes, error) {
 	return secret.New(given), err
 }
 
+// CheckPassphrase refuses a new passphrase that is too short, wherever it comes from.
+func CheckPassphrase(given secret.Bytes) error {
+	if given.Len() < minPassphrase {
+		return fmt.Errorf("a passphrase needs at least %d characters", minPassphrase)
+	}
+	return nil
+}
+
 // NewPassphrase asks for a new passphrase twice.
 func NewPassphrase() (secret.Bytes, error) {
 	first, err := AskPassphrase("New passphrase for the house: ")
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	if first.Len() < minPassphrase {
-		return secret.Bytes{}, fmt.Errorf("a passphrase needs at least %d characters", minPassphrase)
+	if err := CheckPassphrase(first); err != nil {
+		return secret.Bytes{}, err
 	}
 	again, err := AskPassphrase("The same again: ")
 	if err != nil {

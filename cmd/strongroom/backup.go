@@ -187,8 +187,8 @@ not in it.`,
 
 // backupFile writes a backup to a new file, which appears only when it is whole and on disk.
 func backupFile(cmd *cobra.Command, cfg *config, name string) (err error) {
-	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is there already", name)
+	if err := absent(name); err != nil {
+		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*")
 	if err != nil {
@@ -211,6 +211,17 @@ func backupFile(cmd *cobra.Command, cfg *config, name string) (err error) {
 	}
 	cmd.PrintErrf("wrote %s, %d bytes\n", name, info.Size())
 	return f.Close()
+}
+
+// absent refuses to overwrite what is there.
+func absent(name string) error {
+	switch _, err := os.Lstat(name); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%s is there already", name)
 }
 
 func backupTo(cmd *cobra.Command, cfg *config, w io.Writer) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -87,12 +88,24 @@ func (c *config) load(file string) error {
 		decoder := yaml.NewDecoder(bytes.NewReader(text))
 		decoder.KnownFields(true)
 		if err := decoder.Decode(&from); err != nil {
-			return fmt.Errorf("configuration %s: %w", file, err)
+			return fmt.Errorf("configuration %s: %s", file, inOneLine(err))
 		}
 		c.under(&from)
 	}
 	return c.complete()
 }
+
+// inOneLine words what package yaml has found, which lists it over several lines and
+// speaks of Go's types.
+func inOneLine(err error) string {
+	var all *yaml.TypeError
+	if !errors.As(err, &all) {
+		return err.Error()
+	}
+	return typeName.ReplaceAllString(strings.Join(all.Errors, "; "), "")
+}
+
+var typeName = regexp.MustCompile(` in type [\w.]+`)
 
 // under takes from another configuration what c leaves open.
 func (c *config) under(from *config) {
@@ -183,7 +196,12 @@ func (c *config) paths() error {
 		return err
 	}
 	c.Data = data
-	if c.RootKey != "" || c.Passphrase != "" {
+	if c.RootKey != "" {
+		// What is printed about the key must be true wherever it is read.
+		c.RootKey, err = filepath.Abs(c.RootKey)
+		return err
+	}
+	if c.Passphrase != "" {
 		return nil
 	}
 	if homeErr != nil && os.Getenv("XDG_CONFIG_HOME") == "" {

@@ -58,8 +58,8 @@ recovery code. Nothing is there until everything is.`,
 // restore unpacks a backup beside the data directory and moves it there when all of it has
 // been authenticated. open opens its root key.
 func restore(ctx context.Context, cfg *config, r io.Reader, open func(*config) (*rootkey.Key, error)) (err error) {
-	if _, err := os.Lstat(cfg.Data); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is there already", cfg.Data)
+	if err := absent(cfg.Data); err != nil {
+		return err
 	}
 	if err := durable.MkdirAll(filepath.Dir(cfg.Data), 0o700); err != nil {
 		return err

@@ -43,6 +43,22 @@ func readPassphrase(path string) (secret.Bytes, error) {
 	return secret.New(bytes.TrimRight(text, "\r\n")), nil
 }
 
+// checkPassphraseFile refuses a passphrase file that is not fit for a new house.
+func (c *config) checkPassphraseFile() error {
+	if c.Passphrase == "" || c.Passphrase == passphraseAsk {
+		return nil
+	}
+	given, err := readPassphrase(c.Passphrase)
+	if err != nil {
+		return err
+	}
+	defer given.Wipe()
+	if err := cli.CheckPassphrase(given); err != nil {
+		return fmt.Errorf("passphrase file %s: %w", c.Passphrase, err)
+	}
+	return nil
+}
+
 // openRoot opens the root key of an existing house.
 func openRoot(cfg *config) (*rootkey.Key, error) {
 	return rootkey.Open(cfg.path(sealName), cfg.provider(func() (secret.Bytes, error) {
@@ -62,7 +78,7 @@ func openRecovery(cfg *config) (*rootkey.Key, error) {
 
 // makeRoot makes the root key of a new house and says what must be kept.
 func makeRoot(cmd *cobra.Command, cfg *config) (*rootkey.Key, error) {
-	if err := emptyHouse(cfg); err != nil {
+	if err := errors.Join(emptyHouse(cfg), cfg.checkPassphraseFile()); err != nil {
 		return nil, err
 	}
 	if cfg.RootKey != "" {
