@@ -9,6 +9,8 @@ import (
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // secpKey is a key on secp256k1, which the standard library does not have.
@@ -151,20 +153,19 @@ func (k *secpKey) sign(_ Algorithm, _ MessageType, digest []byte) ([]byte, error
 
 // verify takes a high s as well: only for some block chains is it no signature.
 func (k *secpKey) verify(_ Algorithm, _ MessageType, digest, signature []byte) bool {
-	var in struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(signature, &in); err != nil || len(rest) > 0 {
+	r, s := new(big.Int), new(big.Int)
+	input, inner := cryptobyte.String(signature), cryptobyte.String{}
+	// Not encoding/asn1, which reads past what stands behind the two in their sequence.
+	if !input.ReadASN1(&inner, cbasn1.SEQUENCE) || !input.Empty() || !inner.ReadASN1Integer(r) || !inner.ReadASN1Integer(s) || !inner.Empty() {
 		return false
 	}
-	r, s, ok := scalarOf(in.R), new(secp256k1.ModNScalar), true
-	if s = scalarOf(in.S); r == nil || s == nil {
-		ok = false
-	}
-	return ok && ecdsa.NewSignature(r, s).Verify(digest, k.point)
+	rs, ss := scalarOf(r), scalarOf(s)
+	return rs != nil && ss != nil && ecdsa.NewSignature(rs, ss).Verify(digest, k.point)
 }
 
 // scalarOf returns x as a scalar, or nil unless it is from 1 to N-1.
 func scalarOf(x *big.Int) *secp256k1.ModNScalar {
-	if x == nil || x.Sign() <= 0 || x.BitLen() > 256 {
+	if x.Sign() <= 0 || x.BitLen() > 256 {
 		return nil
 	}
 	s := new(secp256k1.ModNScalar)
