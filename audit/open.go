@@ -27,7 +27,11 @@ func Open(dir string, keys Keys, log *slog.Logger) (*Log, error) {
 		dir: dir, keys: keys, log: log, lock: lock, kick: make(chan struct{}, 1), stopped: make(chan struct{}),
 		briefs: make(map[uint64]*brief), cached: make(map[uint64]*summary),
 	}
-	if err := l.recover(); err != nil {
+	err = finishHeaders(dir, keys)
+	if err == nil {
+		err = l.recover()
+	}
+	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
 	go l.run()

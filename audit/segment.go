@@ -109,11 +109,24 @@ func createSegment(dir string, keys Keys, h header) (*segment, error) {
 	if h.Key, err = keys.Wrap(keyPurpose, key); err != nil {
 		return nil, fmt.Errorf("audit: segment key: %w", err)
 	}
+	buf, err := formatHeader(h, secret.New(key))
+	if err != nil {
+		return nil, err
+	}
+	path := segmentPath(dir, h.Number)
+	if err := durable.WriteFile(path, buf, 0o600); err != nil {
+		return nil, fmt.Errorf("audit: new segment: %w", err)
+	}
+	return openSegment(path, keys)
+}
+
+// formatHeader returns the beginning of a segment whose key is given.
+func formatHeader(h header, key secret.Bytes) ([]byte, error) {
 	body, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
-	macKey, err := subkey(secret.New(key), "header")
+	macKey, err := subkey(key, "header")
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +134,21 @@ func createSegment(dir string, keys Keys, h header) (*segment, error) {
 	buf = append(buf, body...)
 	mac := hmac.New(sha256.New, macKey)
 	mac.Write(buf)
-	path := segmentPath(dir, h.Number)
-	if err := durable.WriteFile(path, mac.Sum(buf), 0o600); err != nil {
-		return nil, fmt.Errorf("audit: new segment: %w", err)
-	}
-	return openSegment(path, keys)
+	return mac.Sum(buf), nil
 }
 
 // openSegment opens a segment file and authenticates its header.
-func openSegment(path string, keys Keys) (s *segment, err error) {
+func openSegment(path string, keys Keys) (*segment, error) {
+	s, err := openHeader(path, keys)
+	if err == nil && filepath.Base(path) != filepath.Base(segmentPath("", s.Number)) {
+		_ = s.close()
+		return nil, fmt.Errorf("%w: %s is segment %d under another name", ErrCorrupt, path, s.Number)
+	}
+	return s, err
+}
+
+// openHeader opens a file that begins as a segment, under whatever name.
+func openHeader(path string, keys Keys) (s *segment, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
@@ -157,9 +176,6 @@ func openSegment(path string, keys Keys) (s *segment, err error) {
 	}
 	if err := s.unlock(keys, head, rest[:n], rest[n:]); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
-	}
-	if filepath.Base(path) != filepath.Base(segmentPath("", s.Number)) {
-		return nil, fmt.Errorf("%w: %s is segment %d under another name", ErrCorrupt, path, s.Number)
 	}
 	return s, nil
 }

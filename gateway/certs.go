@@ -98,6 +98,32 @@ func OpenAuthority(dir string, root Wrapper, names []string) (*Authority, error)
 	return a, nil
 }
 
+// Rewrapper wraps again what was wrapped before a rotation of the root key; *rootkey.Key is one.
+type Rewrapper interface {
+	Rewrap(purpose string, wrapped []byte) (out []byte, changed bool, err error)
+}
+
+// RewrapAuthority wraps the authority in folder dir, if there is one, under the newest root key,
+// durably, and reports whether it had to. Nobody may have it open.
+func RewrapAuthority(dir string, root Rewrapper) (bool, error) {
+	path := filepath.Join(dir, caSealFile)
+	wrapped, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("local certificate authority: %w", err)
+	}
+	wrapped, changed, err := root.Rewrap(caPurpose, wrapped)
+	if err != nil {
+		return false, fmt.Errorf("local certificate authority: %s: %w", path, err)
+	}
+	if !changed {
+		return false, nil
+	}
+	return true, durable.WriteFile(path, wrapped, 0o600)
+}
+
 func makeAuthority(path string, root Wrapper) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -210,3 +210,44 @@ func TestCertificateFiles(t *testing.T) {
 		t.Error("the new certificate was not taken")
 	}
 }
+
+func TestRewrapAuthority(t *testing.T) {
+	dir := t.TempDir()
+	if changed, err := RewrapAuthority(dir, movedRoot{}); err != nil || changed {
+		t.Errorf("no authority: got %v, %v", changed, err)
+	}
+	a := open(t, dir)
+	if changed, err := RewrapAuthority(dir, movedRoot{}); err != nil || !changed {
+		t.Errorf("got %v, %v", changed, err)
+	}
+	if changed, err := RewrapAuthority(dir, movedRoot{}); err != nil || changed {
+		t.Errorf("a second time: got %v, %v", changed, err)
+	}
+	if _, err := OpenAuthority(dir, plainRoot{}, nil); err == nil {
+		t.Error("the old root key opens it")
+	}
+	again, err := OpenAuthority(dir, movedRoot{}, nil)
+	if err != nil || !again.cert.Equal(a.cert) {
+		t.Errorf("it is another authority: %v", err)
+	}
+}
+
+// movedRoot opens what plainRoot wrapped, and wraps in another way.
+type movedRoot struct{}
+
+func (movedRoot) Wrap(purpose string, plaintext []byte) ([]byte, error) {
+	return plainRoot{}.Wrap("moved "+purpose, plaintext)
+}
+
+func (movedRoot) Unwrap(purpose string, wrapped []byte) ([]byte, error) {
+	return plainRoot{}.Unwrap("moved "+purpose, wrapped)
+}
+
+func (r movedRoot) Rewrap(purpose string, wrapped []byte) ([]byte, bool, error) {
+	plain, err := plainRoot{}.Unwrap(purpose, wrapped)
+	if err != nil {
+		return wrapped, false, nil
+	}
+	out, err := r.Wrap(purpose, plain)
+	return out, true, err
+}

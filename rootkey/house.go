@@ -47,23 +47,32 @@ func Init(sealPath string, providers ...Provider) (key *Key, recovery secret.Byt
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, secret.Bytes{}, fmt.Errorf("seal file: %w", err)
 	}
-	s, k := newSeal(), &Key{root: secret.New(random(keySize))}
-	for _, p := range providers {
-		if err := apart(sealPath, p); err != nil {
-			return nil, secret.Bytes{}, err
-		}
-		if err := s.add(k, p); err != nil {
-			return nil, secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
-		}
-	}
-	code := newRecoveryCode()
-	if err := s.add(k, code); err != nil {
-		return nil, secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
-	}
-	if err := s.write(sealPath, k); err != nil {
+	s, k := newSeal(), &Key{root: secret.New(random(keySize)), derive: secret.New(random(keySize))}
+	k.wraps = []secret.Bytes{secret.New(random(keySize))}
+	s.Rewrapped = k.Generation()
+	recovery, err = s.fill(sealPath, k, providers)
+	if err != nil {
 		return nil, secret.Bytes{}, err
 	}
-	return k, code.text, nil
+	return k, recovery, nil
+}
+
+// fill gives a seal file without slots those of the providers and one for a new recovery code,
+// and writes it.
+func (s *seal) fill(sealPath string, k *Key, providers []Provider) (recovery secret.Bytes, err error) {
+	code := newRecoveryCode()
+	for _, p := range append(slices.Clone(providers), Provider(code)) {
+		if err := apart(sealPath, p); err != nil {
+			return secret.Bytes{}, err
+		}
+		if err := s.add(k, p); err != nil {
+			return secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
+		}
+	}
+	if err := s.putRing(k); err != nil {
+		return secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
+	}
+	return code.text, s.write(sealPath, k)
 }
 
 // Open opens the root key with the first provider that fits a slot, in the order
@@ -85,7 +94,7 @@ func Open(sealPath string, providers ...Provider) (*Key, error) {
 			causes = append(causes, err)
 			continue
 		}
-		if err := s.verify(k); err != nil {
+		if err := errors.Join(s.verify(k), s.openRing(k)); err != nil {
 			k.Close()
 			return nil, fmt.Errorf("seal file %s: %w", sealPath, err)
 		}

@@ -32,52 +32,62 @@ var (
 // keySize is the length of every key in this package, in bytes: AES-256.
 const keySize = 32
 
-const wrapVersion = 1
-
-// Key is the open root key. Its methods may be called together, but not after Close.
-type Key struct{ root secret.Bytes }
+// Key is the open root key and its ring. Its methods may be called together, but not after
+// Close.
+type Key struct {
+	root   secret.Bytes   // opens the seal file's ring; wrapped once a slot
+	derive secret.Bytes   // what Derive derives from: the same for a house's whole life
+	wraps  []secret.Bytes // the wrapping keys, generation 1 first; the last one wraps
+}
 
 // Wrap seals plaintext under a key that serves this purpose only. The result is 29
 // bytes longer and opens only for the same purpose; store.Wrapper is satisfied by it.
 // At most 2^32 wraps a purpose are safe (NIST SP 800-38D, 8.3: random nonces).
 func (k *Key) Wrap(purpose string, plaintext []byte) ([]byte, error) {
-	aead, err := newAEAD(k.key("wrap/" + purpose))
+	g := byte(len(k.wraps))
+	aead, err := newAEAD(expand(k.wraps[g-1], nil, "wrap/"+purpose))
 	if err != nil {
 		return nil, fmt.Errorf("wrap for %s: %w", purpose, err)
 	}
-	out := append(make([]byte, 0, 1+len(plaintext)+aead.Overhead()), wrapVersion)
-	return aead.Seal(out, nil, plaintext, wrapData(purpose)), nil
+	out := append(make([]byte, 0, 1+len(plaintext)+aead.Overhead()), g)
+	return aead.Seal(out, nil, plaintext, wrapData(g, purpose)), nil
 }
 
-// Unwrap opens what Wrap sealed for the same purpose. An error that is ErrCorrupt says
-// that the bytes are damaged, were wrapped for another purpose, or by another root key.
+// Unwrap opens what Wrap sealed for the same purpose, also before a rotation. An error that is
+// ErrCorrupt says that the bytes are damaged, were wrapped for another purpose, or by another
+// house's root key.
 func (k *Key) Unwrap(purpose string, wrapped []byte) ([]byte, error) {
-	if len(wrapped) == 0 || wrapped[0] != wrapVersion {
-		return nil, fmt.Errorf("unwrap for %s: %w: unknown version", purpose, ErrCorrupt)
+	if len(wrapped) == 0 || wrapped[0] == 0 || int(wrapped[0]) > len(k.wraps) {
+		return nil, fmt.Errorf("unwrap for %s: %w: unknown generation", purpose, ErrCorrupt)
 	}
-	aead, err := newAEAD(k.key("wrap/" + purpose))
+	g := wrapped[0]
+	aead, err := newAEAD(expand(k.wraps[g-1], nil, "wrap/"+purpose))
 	if err != nil {
 		return nil, fmt.Errorf("unwrap for %s: %w", purpose, err)
 	}
-	plaintext, err := aead.Open(nil, nil, wrapped[1:], wrapData(purpose))
+	plaintext, err := aead.Open(nil, nil, wrapped[1:], wrapData(g, purpose))
 	if err != nil {
 		return nil, fmt.Errorf("unwrap for %s: %w", purpose, ErrCorrupt)
 	}
 	return plaintext, nil
 }
 
-// Derive returns the 32-byte key of a purpose: always the same for the same root key
-// and purpose, and telling nothing of either or of any other purpose's key.
-func (k *Key) Derive(purpose string) secret.Bytes { return k.key("derive/" + purpose) }
+// Derive returns the 32-byte key of a purpose: always the same for the same house and purpose,
+// before and after rotations, and telling nothing of any other purpose's key.
+func (k *Key) Derive(purpose string) secret.Bytes { return expand(k.derive, nil, "derive/"+purpose) }
 
-// Close wipes the root key from memory.
-func (k *Key) Close() { k.root.Wipe() }
-
-func (k *Key) key(use string) secret.Bytes { return expand(k.root, nil, use) }
+// Close wipes the root key and its ring from memory.
+func (k *Key) Close() {
+	k.root.Wipe()
+	k.derive.Wipe()
+	for _, w := range k.wraps {
+		w.Wipe()
+	}
+}
 
 // mac authenticates the seal file itself.
 func (k *Key) mac(message []byte) []byte {
-	h := hmac.New(sha256.New, k.key("seal-file").Reveal())
+	h := hmac.New(sha256.New, expand(k.root, nil, "seal-file").Reveal())
 	h.Write(message)
 	return h.Sum(nil)
 }
@@ -103,7 +113,7 @@ func newAEAD(key secret.Bytes) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-func wrapData(purpose string) []byte { return append([]byte{wrapVersion}, purpose...) }
+func wrapData(generation byte, purpose string) []byte { return append([]byte{generation}, purpose...) }
 
 // random returns n random bytes. crypto/rand never fails.
 func random(n int) []byte {

@@ -29,6 +29,15 @@ func paths(t *testing.T) (sealPath, keyPath string) {
 	return filepath.Join(data, "seal.json"), filepath.Join(dir, "keys", "root.key")
 }
 
+// version1 returns the Key of a house that was made before there were rings.
+func version1(raw []byte) *Key {
+	k := &Key{root: secret.New(raw)}
+	if err := (&seal{Version: sealVersion1}).openRing(k); err != nil {
+		panic(err)
+	}
+	return k
+}
+
 func TestInitAndOpen(t *testing.T) {
 	sealPath, keyPath := paths(t)
 	key, code, err := Init(sealPath, FileProvider(keyPath), PassphraseProvider(say("open sesame")))
@@ -153,7 +162,7 @@ func TestSlots(t *testing.T) {
 	if next, err := AddSlot(sealPath, key, FileProvider(keyPath)); err != nil || next != 5 {
 		t.Errorf("next slot is %d, %v; numbers must not come back", next, err)
 	}
-	stranger := &Key{root: secret.New(random(keySize))}
+	stranger := version1(random(keySize))
 	if _, err := AddSlot(sealPath, stranger, FileProvider(keyPath)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("another house's key: got %v, want ErrCorrupt", err)
 	}
@@ -207,7 +216,11 @@ func TestTamperedSealFile(t *testing.T) {
 		"root key cut short": {func(s *seal) { s.Slots[0].Wrapped = "00" }, ErrWrongKey},
 		"root key not hex":   {func(s *seal) { s.Slots[0].Wrapped = "x" }, ErrCorrupt},
 		"other format":       {func(s *seal) { s.Format = "x" }, ErrCorrupt},
-		"later version":      {func(s *seal) { s.Version = 2 }, nil},
+		"later version":      {func(s *seal) { s.Version = 3 }, nil},
+		"earlier version":    {func(s *seal) { s.Version = 1 }, ErrCorrupt},
+		"no ring":            {func(s *seal) { s.Ring, s.Rewrapped, s.Version = "", 0, 1 }, ErrCorrupt},
+		"ring changed":       {func(s *seal) { s.Ring = s.Ring[2:] }, ErrCorrupt},
+		"rotation hidden":    {func(s *seal) { s.Rewrapped = 2 }, ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readSeal(sealPath)
@@ -261,7 +274,7 @@ func TestKeyFile(t *testing.T) {
 }
 
 func TestWrap(t *testing.T) {
-	k := &Key{root: secret.New(random(keySize))}
+	k := version1(random(keySize))
 	for _, text := range []string{"", "a", strings.Repeat("long ", 1000)} {
 		wrapped, err := k.Wrap("test/a", []byte(text))
 		if err != nil {
@@ -293,7 +306,7 @@ func TestGolden(t *testing.T) {
 	for i := range raw {
 		raw[i] = byte(i)
 	}
-	k := &Key{root: secret.New(raw)}
+	k := version1(raw)
 	if got, want := hex.EncodeToString(k.Derive("test/golden").Reveal()), goldenDerived; got != want {
 		t.Errorf("derived key is %s, want %s", got, want)
 	}
@@ -337,10 +350,11 @@ func TestRecoveryCode(t *testing.T) {
 
 func FuzzParseSeal(f *testing.F) {
 	s := newSeal()
-	k := &Key{root: secret.New(random(keySize))}
-	if err := s.add(k, newRecoveryCode()); err != nil {
+	k := version1(random(keySize))
+	if err := errors.Join(s.add(k, newRecoveryCode()), s.putRing(k)); err != nil {
 		f.Fatal(err)
 	}
+	s.Rewrapped = 1
 	s.MAC = s.mac(k)
 	s.Sum = s.sum()
 	f.Add(s.bytes())

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 )
 
 const (
-	sealFormat  = "strongroom seal"
-	sealVersion = 1
+	sealFormat = "strongroom seal"
+	// Version 1 has no ring: the root key is all of it. The first rotation makes it version 2.
+	sealVersion1 = 1
+	sealVersion  = 2
 	// maxSealFile bounds what is read of a file that claims to be a seal file.
 	maxSealFile = 1 << 20
 )
@@ -28,8 +31,13 @@ type seal struct {
 	House   string `json:"house"`
 	Next    int    `json:"next"`
 	Slots   []slot `json:"slots"`
-	MAC     string `json:"mac"`
-	Sum     string `json:"sum"`
+	// Ring is the sealed ring, hex.
+	Ring string `json:"ring,omitempty"`
+	// Rewrapped is the generation that a whole rotation last reached: nothing is wrapped under
+	// an older one.
+	Rewrapped int    `json:"rewrapped,omitempty"`
+	MAC       string `json:"mac"`
+	Sum       string `json:"sum"`
 }
 
 type slot struct {
@@ -86,12 +94,11 @@ func readSeal(path string) (*seal, error) {
 		return nil, fmt.Errorf("seal file: %w", err)
 	}
 	defer f.Close()
-	data := make([]byte, maxSealFile+1)
-	n, err := readFull(f, data)
+	data, err := io.ReadAll(io.LimitReader(f, maxSealFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("seal file %s: %w", path, err)
 	}
-	s, err := parseSeal(data[:n])
+	s, err := parseSeal(data)
 	if err != nil {
 		return nil, fmt.Errorf("seal file %s: %w", path, err)
 	}
@@ -115,8 +122,11 @@ func parseSeal(data []byte) (*seal, error) {
 	if s.Format != sealFormat {
 		return nil, fmt.Errorf("%w: not a seal file", ErrCorrupt)
 	}
-	if s.Version != sealVersion {
-		return nil, fmt.Errorf("version %d is not known to this program, which knows version %d", s.Version, sealVersion)
+	if s.Version != sealVersion && s.Version != sealVersion1 {
+		return nil, fmt.Errorf("version %d is not known to this program, which knows versions %d and %d", s.Version, sealVersion1, sealVersion)
+	}
+	if ringed := s.Version == sealVersion; ringed != (s.Ring != "") || ringed != (s.Rewrapped > 0) {
+		return nil, fmt.Errorf("%w: version %d with the fields of another", ErrCorrupt, s.Version)
 	}
 	return &s, nil
 }
@@ -150,7 +160,7 @@ func (s *seal) add(k *Key, p Provider) error {
 	return nil
 }
 
-// open returns the root key of a slot, or an error that is ErrWrongKey.
+// open returns the root key of a slot, without its ring, or an error that is ErrWrongKey.
 func (s *seal) open(sl slot, key secret.Bytes) (*Key, error) {
 	wrapped, err := hex.DecodeString(sl.Wrapped)
 	if err != nil {

@@ -62,6 +62,12 @@ type Principals interface {
 	PrincipalARN(ctx context.Context, id string) (string, error)
 }
 
+// Rewrapper wraps again what was wrapped under the root key before it was rotated. changed is
+// false, and out is wrapped itself, where that has been done already.
+type Rewrapper interface {
+	Rewrap(purpose string, wrapped []byte) (out []byte, changed bool, err error)
+}
+
 // Service is an opened service, as the gateway and the house see it.
 type Service struct {
 	API *wire.Service
@@ -72,6 +78,11 @@ type Service struct {
 	// Check reads and authenticates what the service keeps outside the store, and tells what
 	// it does a line at a time; nil where there is nothing of the kind.
 	Check func(ctx context.Context, tell func(string)) error
+	// Rewrap wraps everything that the service keeps directly under room.Root again, where root
+	// says that it must be, and returns how many such things it changed. It runs when the root
+	// key is rotated, while nothing else does, and again after a crash. A service that never
+	// calls room.Root.Wrap leaves it nil.
+	Rewrap func(ctx context.Context, root Rewrapper) (int, error)
 	// Close releases what the service holds; it may be nil.
 	Close func() error
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/strongroom/strongroom/store/cryptfs"
 )
 
@@ -81,15 +83,10 @@ func isPebbles(name string) bool {
 // files are found to be those that it names.
 func (f *File) readClosedMark() (*closedMark, error) {
 	path := f.path(closedName)
-	file, err := f.base.Open(path)
+	wrapped, err := readSmall(f.base, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	wrapped, err := io.ReadAll(io.LimitReader(file, maxClosed))
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +99,16 @@ func (f *File) readClosedMark() (*closedMark, error) {
 		return nil, fmt.Errorf("%w: file %s is malformed", err, path)
 	}
 	return mark, f.compareClosedMark(mark)
+}
+
+// readSmall returns the bytes of a file that is no longer than a mark can be.
+func readSmall(base vfs.FS, path string) ([]byte, error) {
+	file, err := base.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxClosed))
 }
 
 func parseClosedMark(plain []byte) (*closedMark, error) {

@@ -53,7 +53,7 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 
 // Service returns s as the gateway sees it.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.Target, Close: s.close}
+	return &service.Service{API: api.API, Impl: s, Target: s.Target, Rewrap: s.rewrapRoot, Close: s.close}
 }
 
 func (s *Service) close() error {

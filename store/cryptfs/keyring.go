@@ -196,6 +196,31 @@ func (r *Keyring) write(keys []dataKey) error {
 	return nil
 }
 
+// Rewrapper wraps again what was wrapped before a rotation of the root key; *rootkey.Key is one.
+type Rewrapper interface {
+	Rewrap(purpose string, wrapped []byte) (out []byte, changed bool, err error)
+}
+
+// RewrapKeyring wraps the keyring at path of base under the newest root key, durably, and
+// reports whether it had to. Nobody may have it open.
+func RewrapKeyring(base vfs.FS, path string, root Rewrapper) (bool, error) {
+	data, err := readFile(base, path)
+	if err != nil {
+		return false, fmt.Errorf("keyring %s: %w", path, err)
+	}
+	if len(data) < len(keyringMagic) || string(data[:len(keyringMagic)]) != keyringMagic {
+		return false, corrupt(path, "it is not a keyring of a version that is known")
+	}
+	wrapped, changed, err := root.Rewrap(Purpose, data[len(keyringMagic):])
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", corrupt(path, "it does not open with this root key"), err)
+	}
+	if !changed {
+		return false, nil
+	}
+	return true, WriteFile(base, path, append([]byte(keyringMagic), wrapped...))
+}
+
 // WriteFile replaces the file at path of base by data: all or nothing, and durable
 // when it returns nil. What it writes is not encrypted.
 func WriteFile(base vfs.FS, path string, data []byte) error {
