@@ -23,6 +23,7 @@ const floors = `
 	pkcs11
 	store/cryptfs service/kms/key service/kms/intake service/s3/object service/s3/checksum
 	store blob wire policy identity rootkey
+	rootkey/*
 	wire/plan
 	wire/jsonbody wire/xmlbody wire/httpbind
 	wire/awsjson wire/awsquery wire/restjson wire/restxml
@@ -149,6 +150,7 @@ func TestHeavyDependencies(t *testing.T) {
 		"github.com/decred":             {"service/kms/key"},
 		"filippo.io/mldsa":              {"service/kms/key"},
 		"github.com/miekg/pkcs11":       {"cmd/strongroom-pkcs11"},
+		"github.com/google/go-tpm":      {"rootkey/tpm"},
 	}
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
