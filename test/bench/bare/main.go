@@ -4,6 +4,8 @@
 //	POST /         verify the request's SigV4 signature, seal its body once with AES-256-GCM
 //	PUT /<name>    receive the body into a file and sync it; nothing is verified or sealed
 //	GET /<name>    send the file
+//	PUT /log/<name>   append the body to one log that all share, and answer after a group sync
+//	GET /log/<name>   append a record of 900 bytes to it, answer after a group sync, from memory
 //
 // It prints its address and the PEM of its certificate, and serves until it is killed.
 package main
@@ -28,6 +30,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/strongroom/strongroom/secret"
@@ -79,6 +84,8 @@ type handler struct {
 	verifier *sigv4.Verifier
 	aead     cipher.AEAD
 	dir      string
+	log      *groupLog
+	bodies   sync.Map // of what was put in the log, by path
 }
 
 func newHandler(dir string) (*handler, error) {
@@ -89,11 +96,21 @@ func newHandler(dir string) (*handler, error) {
 		return nil, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return &handler{sigv4.NewVerifier(oneKey{}), aead, dir}, err
+	if err != nil {
+		return nil, err
+	}
+	log, err := openGroupLog(filepath.Join(dir, ".log"))
+	return &handler{verifier: sigv4.NewVerifier(oneKey{}), aead: aead, dir: dir, log: log}, err
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
+	if strings.HasPrefix(r.URL.Path, "/log/") {
+		if err := h.logged(w, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+		return
+	}
 	switch r.Method {
 	case http.MethodPost:
 		err = h.seal(w, r)
@@ -125,6 +142,28 @@ func (h *handler) seal(w http.ResponseWriter, r *http.Request) error {
 	answer := append([]byte(`{"CiphertextBlob":"`), base64.StdEncoding.EncodeToString(sealed)...)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	_, err = w.Write(append(answer, `"}`...))
+	return err
+}
+
+// logged answers after a group sync: a PUT of its body, a GET of a record of it.
+func (h *handler) logged(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPut {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err != nil {
+			return err
+		}
+		h.bodies.Store(r.URL.Path, body)
+		return h.log.append(body)
+	}
+	body, ok := h.bodies.Load(r.URL.Path)
+	if !ok {
+		return os.ErrNotExist
+	}
+	if err := h.log.append(make([]byte, 900)); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body.([]byte))))
+	_, err := w.Write(body.([]byte))
 	return err
 }
 
