@@ -35,6 +35,7 @@
 //	stream.go   the format of a stream, drawn; its sizes; one frame sealed and opened
 //	writer.go   Writer and Sealer: plaintext to stream
 //	reader.go   Reader, ReaderAt and OpenRange: stream to plaintext
+//	mark.go     marks: authentication without the data key
 //	record.go   Bytes and OpenBytes: small records
 package seal
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/cli"
 	"github.com/strongroom/strongroom/durable"
 )
@@ -100,17 +99,6 @@ func (h *house) Check(ctx context.Context, tell func(string)) error {
 	if err := h.audit.Check(ctx, func(done, of int) { tell(fmt.Sprintf("audit log: segment %d of %d", done, of)) }); err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
-	blobs, size := 0, int64(0)
-	err := blob.Check(ctx, h.blobs, func(i blob.Info) {
-		blobs, size = blobs+1, size+i.Size
-		if blobs%1000 == 0 {
-			tell(fmt.Sprintf("stored bytes: %d files, %d MiB", blobs, size>>20))
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("stored bytes: %w", err)
-	}
-	tell(fmt.Sprintf("stored bytes: %d files, %d MiB", blobs, size>>20))
 	for _, s := range h.services {
 		if s.Check == nil {
 			continue

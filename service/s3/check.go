@@ -4,155 +4,108 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/seal"
-	"github.com/strongroom/strongroom/service/s3/object"
 	"github.com/strongroom/strongroom/store"
 )
 
-// checkBatch is how many records a check reads at a time.
-const checkBatch = 200
+// verifyBatch is how many records are read at a time, so that no snapshot is held for as long
+// as their blobs take to read.
+const verifyBatch = 500
 
-// checkAll reads what every object and every part of an upload is made of. What lies under
-// the service's own keys (SSE-S3) is opened and authenticated. What lies under a key of a
-// customer is the customer's to open: of that it only sees that all is there, and as long as
-// it was written.
-func (s *Service) checkAll(ctx context.Context, tell func(string)) error {
-	opened, left := 0, 0
-	err := s.each(ctx, "o\x00", func(bucketID, key string, _ []byte) error {
-		mine, err := s.checkObject(ctx, bucketID, key)
-		if mine {
-			opened++
-		} else {
-			left++
-		}
-		if (opened+left)%10_000 == 0 {
-			tell(fmt.Sprintf("s3: %d objects", opened+left))
-		}
-		return err
-	})
-	if err == nil {
-		err = s.each(ctx, "u\x00", func(_, _ string, value []byte) error { return s.checkUpload(ctx, value) })
-	}
-	if err != nil {
+// progressEvery is how many blobs are read between two lines of progress.
+const progressEvery = 1000
+
+// verifier reads every blob that a record names and compares it with its mark. That needs no
+// data key: what nobody may read, because its key is disabled, is authenticated all the same.
+type verifier struct {
+	s     *Service
+	tell  func(string)
+	blobs int
+	bytes int64
+}
+
+// verify authenticates all that the service keeps outside the store. It may run while the
+// service serves. The error names the file, and the bucket and key that it belongs to.
+func (s *Service) verify(ctx context.Context, tell func(string)) error {
+	c := &verifier{s: s, tell: tell}
+	if err := c.records(ctx, "o\x00", c.object); err != nil {
 		return err
 	}
-	tell(fmt.Sprintf("s3: %d objects under keys of the house were authenticated; %d under keys of customers are there whole, and only those keys open them", opened, left))
+	if err := c.records(ctx, "q\x00", c.part); err != nil {
+		return err
+	}
+	tell(fmt.Sprintf("s3: %d files, %d MiB", c.blobs, c.bytes>>20))
 	return nil
 }
 
-// each calls fn with the records of a prefix whose keys go on with the id of a bucket and a name.
-func (s *Service) each(ctx context.Context, prefix string, fn func(bucketID, name string, value []byte) error) error {
-	type found struct{ key, value []byte }
-	for r := store.Prefix([]byte(prefix)); ; {
-		r.Limit = checkBatch
-		var batch []found
-		err := s.db.View(ctx, func(rd store.Reader) error {
-			batch = nil
-			for rec, err := range rd.Scan(r) {
+// records calls fn for all records under a prefix.
+func (c *verifier) records(ctx context.Context, prefix string, fn func(ctx context.Context, key, value []byte) error) error {
+	scan := store.Prefix([]byte(prefix))
+	scan.Limit = verifyBatch
+	for {
+		var found []store.Record
+		err := c.s.db.View(ctx, func(r store.Reader) error {
+			found = nil
+			for rec, err := range r.Scan(scan) {
 				if err != nil {
 					return err
 				}
-				batch = append(batch, found{append([]byte(nil), rec.Key...), append([]byte(nil), rec.Value...)})
+				found = append(found, store.Record{Key: append([]byte(nil), rec.Key...), Value: append([]byte(nil), rec.Value...)})
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		for _, f := range batch {
+		for i := range found {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			rest := string(f.key[len(prefix):])
-			if len(rest) <= base32IDLength {
-				return fmt.Errorf("record of %q: %w", prefix[:1], store.ErrCorrupt)
-			}
-			if err := fn(rest[:base32IDLength], rest[base32IDLength+1:], f.value); err != nil {
+			if err := fn(ctx, found[i].Key, found[i].Value); err != nil {
 				return err
 			}
 		}
-		if len(batch) < checkBatch {
+		if len(found) < verifyBatch {
 			return nil
 		}
-		r.From = append(batch[len(batch)-1].key, 0)
+		scan.From = append(found[len(found)-1].Key, 0)
 	}
 }
 
-// checkObject checks an object as it is now; mine says that it was opened. An object that is
-// replaced or deleted meanwhile is nobody's damage.
-func (s *Service) checkObject(ctx context.Context, bucketID, key string) (mine bool, err error) {
-	b, o, err := s.inBucket(ctx, bucketID, key)
-	if err != nil || o == nil {
-		return false, err
+// object checks the pieces of an object, unless it is gone or replaced by now.
+func (c *verifier) object(ctx context.Context, key, value []byte) error {
+	o, err := unpackObject(value)
+	if err != nil {
+		return err
 	}
-	if mine = o.Seal.Mode == sseS3; mine {
-		err = s.authenticate(ctx, b, key, o)
-	} else {
-		err = s.present(ctx, o)
-	}
-	if err == nil {
-		return mine, nil
-	}
-	_, now, again := s.inBucket(ctx, bucketID, key)
-	if again != nil {
-		return mine, errors.Join(err, again)
-	}
-	if now == nil || now.Piece != o.Piece || now.Manifest != o.Manifest {
-		return mine, nil
-	}
-	what := o.Piece.ID
+	pinned := o.Piece.ID
 	if o.inParts() {
-		what = o.Manifest
+		pinned = o.Manifest
 	}
-	return mine, fmt.Errorf("object with the bytes %s: %w", what, err)
+	c.s.pieces.pin(pinned)
+	defer c.s.pieces.unpin(pinned)
+	if err = c.pieces(ctx, o); err == nil {
+		return nil
+	}
+	if now, rerr := c.value(ctx, key); rerr == nil && string(now) != string(value) {
+		return nil // it has changed since it was read, and its bytes may be gone
+	}
+	return fmt.Errorf("object %s: %w", c.name(ctx, key), err)
 }
 
-// inBucket returns a bucket by its id and an object of it, or nil for an object, or a
-// bucket, that is not there.
-func (s *Service) inBucket(ctx context.Context, bucketID, key string) (b *bucket, o *stored, err error) {
-	err = s.db.View(ctx, func(r store.Reader) error {
-		name, err := r.Get(bucketIDKey(bucketID))
-		if err != nil {
-			return err
-		}
-		if b, err = loadBucket(r, bucketKey(string(name))); err != nil {
-			return err
-		}
-		o, err = current(r, b, key)
-		return err
-	})
-	return b, o, known(err, nil)
-}
-
-// authenticate opens all bytes of an object under the service's own keys.
-func (s *Service) authenticate(ctx context.Context, b *bucket, key string, o *stored) error {
-	keys, err := s.openKeys(ctx, &o.Seal, b, key, customerKey{})
-	if err != nil {
-		return err
-	}
-	r, err := s.open(ctx, b, key, o, keys, object.Whole(o.Size))
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, r)
-	return errors.Join(err, r.Close())
-}
-
-// present sees that all pieces of an object are there, and as long as they were written.
-func (s *Service) present(ctx context.Context, o *stored) error {
+func (c *verifier) pieces(ctx context.Context, o *stored) error {
 	if !o.inParts() {
-		return s.presentPiece(ctx, o.Piece, o.Seal.Mode)
+		return c.piece(ctx, o.Piece)
 	}
-	for i := range o.Chunks {
-		list, err := s.chunk(ctx, o, i)
+	for chunk := range o.Chunks {
+		list, err := c.s.chunk(ctx, o, chunk)
 		if err != nil {
 			return err
 		}
-		for _, part := range list {
-			if err := s.presentPiece(ctx, part.Piece, o.Seal.Mode); err != nil {
+		for i := range list {
+			if err := c.piece(ctx, list[i].Piece); err != nil {
 				return err
 			}
 		}
@@ -160,86 +113,99 @@ func (s *Service) present(ctx context.Context, o *stored) error {
 	return nil
 }
 
-func (s *Service) presentPiece(ctx context.Context, p piece, m mode) error {
-	var size int64
-	if p.Inline {
-		err := s.db.View(ctx, func(r store.Reader) error {
-			sealed, err := r.Get(inlineKey(p.ID))
-			size = int64(len(sealed))
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("piece %s: %w", p.ID, err)
-		}
-	} else {
-		info, err := s.blobs.Stat(ctx, p.ID.blobKey())
-		if err != nil {
-			return err
-		}
-		size = info.Size
-	}
-	if want := p.sealedSize(m); size != want {
-		return fmt.Errorf("piece %s has %d bytes and not %d: %w", p.ID, size, want, store.ErrCorrupt)
-	}
-	return nil
-}
-
-// sealedSize returns how many bytes a piece has as it is stored.
-func (p piece) sealedSize(m mode) int64 {
-	size := p.Size
-	layers := 1
-	if m == dsseKMS {
-		layers = 2
-	}
-	for range layers {
-		if p.Inline {
-			size += seal.RecordOverhead
-		} else {
-			size = seal.SealedSize(size)
-		}
-	}
-	return size
-}
-
-// checkUpload sees that the parts of an upload that goes on are there. A part that is gone
-// because it was replaced, or its upload has ended, is nobody's damage.
-func (s *Service) checkUpload(ctx context.Context, value []byte) error {
-	u, err := unpackUpload(value)
+// part checks the piece of an uploaded part, unless the upload has ended by now.
+func (c *verifier) part(ctx context.Context, key, value []byte) error {
+	p, err := unpackPart(0, value)
 	if err != nil {
 		return err
 	}
-	have, err := s.uploadParts(ctx, u.ID)
-	if err != nil {
-		return err
+	c.s.pieces.pin(p.Piece.ID)
+	defer c.s.pieces.unpin(p.Piece.ID)
+	err = c.piece(ctx, p.Piece)
+	if err == nil {
+		return nil
 	}
-	for _, p := range have {
-		err := s.presentPiece(ctx, p.Piece, u.Seal.Mode)
-		if errors.Is(err, blob.ErrNotFound) || errors.Is(err, store.ErrNotFound) {
-			now, again := s.uploadParts(ctx, u.ID)
-			if again == nil && !contains(now, p) {
-				continue
+	// Parts of an upload that is over stay as records for a while after their blobs.
+	if errors.Is(err, blob.ErrNotFound) && !c.running(ctx, key) {
+		return nil
+	}
+	if now, rerr := c.value(ctx, key); rerr == nil && string(now) != string(value) {
+		return nil
+	}
+	return fmt.Errorf("part of an upload: %w", err)
+}
+
+// running reports whether the upload that a part belongs to goes on.
+func (c *verifier) running(ctx context.Context, partKey []byte) (found bool) {
+	if len(partKey) < 2+base32IDLength {
+		return true
+	}
+	upload := string(partKey[2 : 2+base32IDLength])
+	err := c.s.db.View(ctx, func(r store.Reader) error {
+		found = false
+		scan := store.Prefix([]byte("u\x00"))
+		scan.KeysOnly = true
+		for rec, err := range r.Scan(scan) {
+			if err != nil {
+				return err
+			}
+			if n := len(rec.Key) - base32IDLength; n > 0 && string(rec.Key[n:]) == upload {
+				found = true
+				return nil
 			}
 		}
-		if err != nil {
-			return fmt.Errorf("part %d of upload %s: %w", p.Number, u.ID, err)
-		}
+		return nil
+	})
+	return found || err != nil
+}
+
+// value returns a record as it is now; nil when it is gone.
+func (c *verifier) value(ctx context.Context, key []byte) (value []byte, err error) {
+	err = c.s.db.View(ctx, func(r store.Reader) error {
+		value, err = r.Get(key)
+		return known(err, nil)
+	})
+	return value, err
+}
+
+// piece compares the blob of a piece with its mark.
+func (c *verifier) piece(ctx context.Context, p piece) error {
+	if p.Inline {
+		// The store has authenticated it, if it is there.
+		return c.s.db.View(ctx, func(r store.Reader) error {
+			_, err := r.Get(inlineKey(p.ID))
+			return err
+		})
+	}
+	name := p.ID.blobKey()
+	body, err := c.s.blobs.Get(ctx, name, 0, -1)
+	if err != nil {
+		return fmt.Errorf("file of blob %s: %w", name, err)
+	}
+	err = seal.CheckMark(body, c.s.pieces.marks, p.ID.String(), p.Mark)
+	if err := errors.Join(err, body.Close()); err != nil {
+		return fmt.Errorf("file of blob %s: %w", name, err)
+	}
+	c.blobs++
+	c.bytes += p.Size
+	if c.blobs%progressEvery == 0 {
+		c.tell(fmt.Sprintf("s3: %d files, %d MiB so far", c.blobs, c.bytes>>20))
 	}
 	return nil
 }
 
-func (s *Service) uploadParts(ctx context.Context, upload id) (list []part, err error) {
-	err = s.db.View(ctx, func(r store.Reader) (err error) {
-		list, err = parts(r, upload, 0, 0)
-		return err
-	})
-	return list, err
-}
-
-func contains(list []part, p part) bool {
-	for i := range list {
-		if list[i].Piece == p.Piece {
-			return true
+// name tells the operator which bucket a record of an object belongs to. The object's own key
+// is its owner's and not for the operator's eyes.
+func (c *verifier) name(ctx context.Context, key []byte) string {
+	rest := string(key[2:])
+	for i := range len(rest) {
+		if rest[i] == 0 {
+			name, err := c.value(ctx, bucketIDKey(rest[:i]))
+			if err == nil && name != nil {
+				return "in bucket " + string(name)
+			}
+			break
 		}
 	}
-	return false
+	return "in a bucket that is gone"
 }

@@ -2,117 +2,78 @@ package s3
 
 import (
 	"bytes"
-	"context"
-	"crypto/md5"
-	"encoding/base64"
 	"errors"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
 	api "github.com/strongroom/strongroom/api/s3"
-	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/wire"
 )
 
-// checked runs a check and returns what it told last.
-func (h *house) checked() (last string, err error) {
-	err = h.Service.checkAll(context.Background(), func(line string) { last = line })
-	return last, err
-}
-
-// fill makes a bucket with an object of each kind, large and small, in parts and not.
-func (h *house) fill() {
-	h.Helper()
-	h.bucket("box")
-	large := string(bytesOf(200_000))
-	raw := bytes.Repeat([]byte{7}, 32)
-	sum := md5.Sum(raw)
-	for _, body := range []string{"", "small", large} {
-		key := "s3-" + strconv.Itoa(len(body))
-		h.put("box", key, body)
-		for _, mode := range []api.ServerSideEncryption{"aws:kms", "aws:kms:dsse"} {
-			must[api.PutObjectOutput](h, "PutObject", &api.PutObjectInput{Bucket: wire.Ptr("box"), Key: wire.Ptr(string(mode) + key), Body: strings.NewReader(body),
-				ServerSideEncryption: mode, SSEKMSKeyId: wire.Ptr("a-key")})
-		}
-		must[api.PutObjectOutput](h, "PutObject", &api.PutObjectInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("c" + key), Body: strings.NewReader(body),
-			SSECustomerAlgorithm: wire.Ptr("AES256"), SSECustomerKey: wire.Ptr(base64.StdEncoding.EncodeToString(raw)), SSECustomerKeyMD5: wire.Ptr(base64.StdEncoding.EncodeToString(sum[:]))})
-	}
-	for _, key := range []string{"parts", "unfinished"} {
-		up := must[api.CreateMultipartUploadOutput](h, "CreateMultipartUpload", &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: &key, ServerSideEncryption: "aws:kms", SSEKMSKeyId: wire.Ptr("a-key")})
-		part := must[api.UploadPartOutput](h, "UploadPart", &api.UploadPartInput{Bucket: wire.Ptr("box"), Key: &key, UploadId: up.UploadId, PartNumber: wire.Ptr(int32(1)), Body: strings.NewReader(large)})
-		if key == "parts" {
-			must[api.CompleteMultipartUploadOutput](h, "CompleteMultipartUpload", &api.CompleteMultipartUploadInput{Bucket: wire.Ptr("box"), Key: &key, UploadId: up.UploadId,
-				MultipartUpload: &api.CompletedMultipartUpload{Parts: []api.CompletedPart{{ETag: part.ETag, PartNumber: wire.Ptr(int32(1))}}}})
-		}
-	}
-}
-
-func TestCheck(t *testing.T) {
-	h := newHouse(t)
-	h.fill()
-	asked := h.kms.calls("Decrypt")
-	last, err := h.checked()
-	if err != nil || !strings.Contains(last, "3 objects under keys of the house") || !strings.Contains(last, "10 under keys of customers") {
-		t.Fatalf("got %q, %v", last, err)
-	}
-	if n := h.kms.calls("Decrypt") - asked; n != 0 {
-		t.Errorf("the check used a customer's key %d times", n)
-	}
-}
-
-// TestCheckFindsEveryMissingOrShortBlob damages each blob of a house in turn.
-func TestCheckFindsEveryMissingOrShortBlob(t *testing.T) {
-	h := newHouse(t)
-	h.fill()
-	if len(h.blobs.kept) != 6 {
-		t.Fatalf("there are %d blobs", len(h.blobs.kept))
-	}
-	for key, whole := range h.blobs.kept {
-		h.blobs.kept[key] = whole[:len(whole)-1]
-		if _, err := h.checked(); err == nil {
-			t.Errorf("%s is short, and nobody sees it", key)
-		}
-		delete(h.blobs.kept, key)
-		if _, err := h.checked(); err == nil {
-			t.Errorf("%s is missing, and nobody sees it", key)
-		}
-		h.blobs.kept[key] = whole
-	}
-	if _, err := h.checked(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestCheckFindsAChangedByte(t *testing.T) {
+// TestVerifyNeedsNoKey finds damage to what nobody may read at the time: the customer's key is
+// disabled, or was sent with the request and is not here.
+func TestVerifyNeedsNoKey(t *testing.T) {
 	h := newHouse(t)
 	h.bucket("box")
-	h.put("box", "large", string(bytesOf(200_000)))
-	h.put("box", "small", "small")
-	for key, whole := range h.blobs.kept {
-		for _, at := range []int{0, 100, len(whole) / 2, len(whole) - 1} {
-			bad := bytes.Clone(whole)
-			bad[at] ^= 1
-			h.blobs.kept[key] = bad
-			if _, err := h.checked(); err == nil {
-				t.Errorf("byte %d is changed, and nobody sees it", at)
-			}
+	for name, set := range modes {
+		for _, size := range []int{10, 100_000, 300_000} {
+			in := &api.PutObjectInput{Bucket: wire.Ptr("box"), Key: wire.Ptr(name + string(rune('a'+size%7))), Body: bytes.NewReader(bytesOf(size))}
+			set(in)
+			must[api.PutObjectOutput](h, "PutObject", in)
 		}
-		h.blobs.kept[key] = whole
 	}
-	err := h.db.Update(context.Background(), store.TxID{}, func(tx store.Tx) error {
-		for rec, err := range tx.Scan(storePrefix("d")) {
-			if err != nil {
-				return err
-			}
-			return tx.Put(bytes.Clone(rec.Key), append(bytes.Clone(rec.Value[:len(rec.Value)-1]), rec.Value[len(rec.Value)-1]^1))
-		}
-		return errors.New("there is no small piece")
-	})
-	if err != nil {
+	_, done := uploading(h, &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("parts")}, partBodies)
+	must[api.CompleteMultipartUploadOutput](h, "CompleteMultipartUpload", done)
+	uploading(h, &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("goes on")}, partBodies[:1])
+	for key := range map[string]bool{"key/one": true, "key/two": true, "alias/owned/s3/" + account: true} {
+		h.kms.disabled[key] = true
+	}
+	var lines []string
+	if err := h.verify(t.Context(), func(s string) { lines = append(lines, s) }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.checked(); err == nil {
-		t.Error("a small piece is changed, and nobody sees it")
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "s3: ") {
+		t.Errorf("told %q", lines)
+	}
+	asked := len(h.kms.asked)
+	for key, data := range h.blobs.kept {
+		for _, at := range []int{0, 80, len(data) / 2, len(data) - 1} {
+			h.blobs.kept[key] = slices.Concat(data[:at], []byte{data[at] ^ 1}, data[at+1:])
+			if err := h.verify(t.Context(), func(string) {}); !errors.Is(err, seal.ErrCorrupt) || !strings.Contains(err.Error(), key) {
+				t.Errorf("byte %d of %s flipped: got %v", at, key, err)
+			}
+		}
+		h.blobs.kept[key] = data[:len(data)-1]
+		if err := h.verify(t.Context(), func(string) {}); !errors.Is(err, seal.ErrCorrupt) {
+			t.Errorf("%s cut: got %v", key, err)
+		}
+		delete(h.blobs.kept, key)
+		if err := h.verify(t.Context(), func(string) {}); !errors.Is(err, blob.ErrNotFound) || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s gone: got %v", key, err)
+		}
+		h.blobs.kept[key] = data
+	}
+	if len(h.kms.asked) != asked {
+		t.Error("verifying asked for a key")
+	}
+}
+
+// TestVerifyPassesOverWhatIsLeaving verifies while deleted objects and ended uploads wait to be erased.
+func TestVerifyPassesOverWhatIsLeaving(t *testing.T) {
+	h := newHouse(t)
+	h.bucket("box")
+	h.put("box", "k", string(bytesOf(100_000)))
+	_, done := uploading(h, &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("parts")}, partBodies)
+	must[api.CompleteMultipartUploadOutput](h, "CompleteMultipartUpload", done)
+	ended, _ := uploading(h, &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("ended")}, partBodies[:1])
+	must[api.AbortMultipartUploadOutput](h, "AbortMultipartUpload", &api.AbortMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("ended"), UploadId: &ended})
+	must[api.DeleteObjectOutput](h, "DeleteObject", &api.DeleteObjectInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("k")})
+	must[api.DeleteObjectOutput](h, "DeleteObject", &api.DeleteObjectInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("parts")})
+	clear(h.blobs.kept) // as the sweeper does, before it takes the part records away
+	if err := h.verify(t.Context(), func(string) {}); err != nil {
+		t.Error(err)
 	}
 }

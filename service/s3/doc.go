@@ -41,7 +41,7 @@
 //	piece.go        pieces written, read, discarded
 //	put.go get.go copy.go delete.go list.go multipart.go complete.go    what the API does
 //	jobs.go         the sweeper
-//	check.go        what strongroom check reads of it
+//	check.go        every blob against its mark, for the operator's check
 //	target.go conditions.go scope.go    what a call acts on, the condition keys of policies, what a bucket policy may say
 //	api_*.go        handlers: from the API's types to these and back
 package s3

@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/store"
 )
 
@@ -23,14 +24,15 @@ const inlineLimit = 32 << 10
 type pieces struct {
 	db    store.DB
 	blobs blob.Store
+	marks secret.Bytes // key of the marks of blobs
 
 	mu      sync.Mutex
 	writing map[id]bool // their notes are not for the sweeper
 	reading map[id]int  // not to be erased yet
 }
 
-func newPieces(db store.DB, blobs blob.Store) *pieces {
-	return &pieces{db: db, blobs: blobs, writing: map[id]bool{}, reading: map[id]int{}}
+func newPieces(db store.DB, blobs blob.Store, marks secret.Bytes) *pieces {
+	return &pieces{db: db, blobs: blobs, marks: marks, writing: map[id]bool{}, reading: map[id]int{}}
 }
 
 // place says where a piece belongs: what is authenticated with its bytes.
@@ -112,14 +114,18 @@ func (ps *pieces) stream(ctx context.Context, body io.Reader, keys *dataKeys, at
 		}
 		r = sealer
 	}
+	marker, err := seal.NewMarker(r, ps.marks, w.ID.String())
+	if err != nil {
+		return fmt.Errorf("mark piece: %w", err)
+	}
 	if err := ps.note(ctx, w); err != nil {
 		return err
 	}
-	if _, err := ps.blobs.Put(ctx, w.ID.blobKey(), r); err != nil {
+	if _, err := ps.blobs.Put(ctx, w.ID.blobKey(), marker); err != nil {
 		ps.discard(ctx, w)
 		return err
 	}
-	w.Size = plain.n
+	w.Size, w.Mark = plain.n, marker.Mark()
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service/s3/checksum"
 )
 
@@ -141,17 +142,27 @@ func (u *unpacker) end(what string) error {
 // piece is a run of bytes that was sealed in one go: a whole object, or a part of one.
 type piece struct {
 	ID     id
-	Size   int64 // of the plaintext
-	Inline bool  // the sealed bytes stand in the record store and not in a blob
+	Size   int64     // of the plaintext
+	Inline bool      // the sealed bytes stand in the record store and not in a blob
+	Mark   seal.Mark // of the sealed bytes in the blob
 }
 
 func (p *packer) piece(v piece) {
 	p.fixed(v.ID)
 	p.number(v.Size)
 	p.flag(v.Inline)
+	if !v.Inline {
+		p.b = append(p.b, v.Mark[:]...)
+	}
 }
 
-func (u *unpacker) piece() piece { return piece{ID: u.fixed(), Size: u.number(), Inline: u.flag()} }
+func (u *unpacker) piece() piece {
+	v := piece{ID: u.fixed(), Size: u.number(), Inline: u.flag()}
+	if !v.Inline {
+		copy(v.Mark[:], u.take(int64(len(v.Mark))))
+	}
+	return v
+}
 
 // sum is a stored checksum; Algorithm is None for none.
 type sum struct {

@@ -53,7 +53,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		kms:       keys,
 		ring:      newRing(room.Store, keys),
 		pager:     resource.NewPager(room.Root.Derive("s3 page tokens")),
-		pieces:    newPieces(room.Store, room.Blobs),
+		pieces:    newPieces(room.Store, room.Blobs, room.Root.Derive("s3 piece marks")),
 		buckets:   store.NewMemo(room.Store, loadBucket, store.MemoOptions{}),
 		objects:   store.NewMemo(room.Store, loadObject, store.MemoOptions{}),
 		inputs:    inputFieldsOf(api.API),
@@ -67,7 +67,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 
 // Service returns what the gateway and the house need to know of s.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.target, Check: s.checkAll, Close: s.close}
+	return &service.Service{API: api.API, Impl: s, Target: s.target, Check: s.verify, Close: s.close}
 }
 
 func (s *Service) close() error {
