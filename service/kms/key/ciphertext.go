@@ -68,7 +68,8 @@ func Parse(raw []byte) (Ciphertext, error) {
 		return Ciphertext{}, ErrCiphertext
 	}
 	kind := Kind(raw[2])
-	if raw[0] != 1 || raw[1] != 2 || kind != Data && kind != DataKey || raw[3] != 0 || raw[4] != 0x78 || raw[versionAt] != version {
+	if raw[0] != 1 || raw[1] != 2 || kind != Data && kind != DataKey || raw[3] != 0 || raw[4] != 0x78 ||
+		raw[versionAt] != version && (raw[versionAt] != outerVersion || !outerShape(raw)) {
 		return Ciphertext{}, ErrCiphertext
 	}
 	return Ciphertext{ID: ID(raw[idAt:versionAt]), Kind: kind, raw: raw}, nil
@@ -99,7 +100,7 @@ func (m *Material) Decrypt(c Ciphertext, context []byte) ([]byte, error) {
 	if m.spec != Symmetric {
 		return nil, ErrSpec
 	}
-	if c.ID != m.id {
+	if c.ID != m.id || c.Outer() {
 		return nil, ErrCiphertext
 	}
 	head := c.raw[:bodyAt]

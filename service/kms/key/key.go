@@ -18,6 +18,7 @@
 //	key.go         material: made, imported, compared
 //	spec.go        specs, usages and algorithms: what goes with what
 //	ciphertext.go  symmetric encryption
+//	outer.go       the same, when another holds half of the key
 //	sign.go        signatures, MACs, agreement and encapsulation, of any spec
 //	rsa.go ecc.go secp256k1.go ed25519.go mldsa.go mlkem.go   key pairs
 //	mldsa_mu.go    verification of ML-DSA from a message representative

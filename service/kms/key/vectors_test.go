@@ -23,4 +23,15 @@ const (
 	goldenWrappedPair = "02000000050e040a75b9c54c4d3fa840e99c38cab285f9444535a4ac00635abb98c53b30bca2a6b283c78ce04cd87dfe" +
 		"ec088f79dae36a59fb22710060ab9a30f96410d41e3e68e2fe2b1604ff38c9bef7a55d396b93663d3f7cb6cbdbc8f05b" +
 		"d5590efd931514717ffa953f1018b57d19b7dbde218a6545"
+
+	// Of version 2, with the holder of newHolder.
+	goldenOuterData = "0102020078abababababababababababababababababababababababababababababababab0217bd88767e4ac23fd949" +
+		"7e329249364c030c763d3195c70d2fec704de8d96c3c9ea461cf2bb2bfe43e6c6963fcb04accf100154f530a7dc47855" +
+		"38394b51a323c9cd8fd02a46f346f7abcf569ccdb5bdd5be85313f046e58e54864527e7434340adcc3822666e4178f93" +
+		"148dd485dbc74a65381866990cd8ff"
+
+	goldenOuterDataKey = "0102030078abababababababababababababababababababababababababababababababab02d988e3316b3144e5cbc7" +
+		"689d052fd113030c763d31a0da4a1a99a6303fbf72a384fe642c9566e6d1c911050d6bddf3730dfc54073b3d16b254e2" +
+		"2674147d260caeee401d26cc104b5c2619bc3cab2dd4c47ae87564aa148d6e119d12c0986d1d1a53eca4e3ccd120532d" +
+		"e2977f863f435f71ff24e16a8949af"
 )
