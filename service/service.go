@@ -6,7 +6,9 @@ package service
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
+	"time"
 
 	"github.com/strongroom/strongroom/audit"
 	"github.com/strongroom/strongroom/blob"
@@ -32,6 +34,8 @@ type Room struct {
 	// Quotas are the requests a second that the operator lets an account make in a region, by
 	// group of operations as the service calls them; nil for no limit.
 	Quotas map[string]float64
+	// KeyStores is what the operator says about key stores outside of the house.
+	KeyStores KeyStores
 
 	// Inside returns the door through which the service called name, such as
 	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's
@@ -39,6 +43,29 @@ type Room struct {
 	Inside func(name string) wire.Invoker
 	// Authorize decides a permission from within a handler.
 	Authorize call.Authorizer
+}
+
+// KeyStores is what the operator says about custom key stores: how far key material that is not
+// in the house may be reached.
+type KeyStores struct {
+	// Roots are the authorities whose certificates external key store proxies may have; nil for the
+	// system's.
+	Roots *x509.CertPool
+	// Addresses say where a proxy's host name, or a VPC endpoint service, is reached:
+	// "10.1.2.3:8443". A name that is not listed must lead to a public address, port 443.
+	Addresses map[string]string
+	// Timeout bounds a call of a proxy; 0 for the 250 ms of AWS.
+	Timeout time.Duration
+	// Clusters are the PKCS#11 tokens that stand for CloudHSM clusters, by cluster id.
+	Clusters map[string]Cluster
+}
+
+// Cluster is a PKCS#11 token that one account may use under the id of a CloudHSM cluster.
+type Cluster struct {
+	Module  string            // path of the PKCS#11 module
+	Token   string            // label of the token
+	Account string            // that may use it
+	Anchor  *x509.Certificate // trust anchor that the account must name; nil for any
 }
 
 // Root wraps small secrets under the root key of the house. Both bind the purpose:

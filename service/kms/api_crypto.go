@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/wire"
@@ -19,7 +20,7 @@ func (s *Service) Encrypt(ctx context.Context, in *api.EncryptInput) (*api.Encry
 		return nil, err
 	}
 	a := cryptor(in.EncryptionAlgorithm)
-	blob, err := seals(e, "Encrypt", a, key.Data, in.Plaintext, in.EncryptionContext)
+	blob, err := s.seals(ctx, e, "Encrypt", a, key.Data, in.Plaintext, in.EncryptionContext)
 	if err := finish(err, in.DryRun); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) ReEncrypt(ctx context.Context, in *api.ReEncryptInput) (*api.R
 	if from.source.ignored {
 		err = to.ready("ReEncrypt", key.Ciphers, a) // there is nothing to encrypt
 	} else {
-		blob, err = seals(to, "ReEncrypt", a, key.Data, plaintext, in.DestinationEncryptionContext)
+		blob, err = s.seals(ctx, to, "ReEncrypt", a, key.Data, plaintext, in.DestinationEncryptionContext)
 	}
 	clear(plaintext)
 	if err := finish(err, in.DryRun); err != nil {
@@ -85,7 +86,7 @@ func (s *Service) GenerateDataKey(ctx context.Context, in *api.GenerateDataKeyIn
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
 	}
-	plaintext, blob, e, err := dataKey(ctx, "GenerateDataKey", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
+	plaintext, blob, e, err := s.dataKey(ctx, "GenerateDataKey", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func (s *Service) GenerateDataKey(ctx context.Context, in *api.GenerateDataKeyIn
 
 // GenerateDataKeyWithoutPlaintext makes a data key and gives it encrypted only.
 func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, in *api.GenerateDataKeyWithoutPlaintextInput) (*api.GenerateDataKeyWithoutPlaintextOutput, error) {
-	plaintext, blob, e, err := dataKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
+	plaintext, blob, e, err := s.dataKey(ctx, "GenerateDataKeyWithoutPlaintext", in.KeySpec, in.NumberOfBytes, in.EncryptionContext, in.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +103,25 @@ func (s *Service) GenerateDataKeyWithoutPlaintext(ctx context.Context, in *api.G
 	return &api.GenerateDataKeyWithoutPlaintextOutput{CiphertextBlob: blob, KeyId: &e.arn, KeyMaterialId: e.materialID()}, nil
 }
 
-// GenerateRandom gives random bytes of no key.
-func (s *Service) GenerateRandom(_ context.Context, in *api.GenerateRandomInput) (*api.GenerateRandomOutput, error) {
+// GenerateRandom gives random bytes of no key: ours, or those of a CloudHSM key store.
+func (s *Service) GenerateRandom(ctx context.Context, in *api.GenerateRandomInput) (*api.GenerateRandomOutput, error) {
 	if in.NumberOfBytes == nil {
 		return nil, invalid("NumberOfBytes is required.")
 	}
-	if in.CustomKeyStoreId != nil {
-		return nil, api.CustomKeyStoreNotFoundException("Custom key store with ID %s was not found.", *in.CustomKeyStoreId)
-	}
 	if err := noRecipient(in.Recipient); err != nil {
 		return nil, err
+	}
+	if in.CustomKeyStoreId != nil {
+		c := call.From(ctx)
+		k, err := s.keyStore(ctx, c.Region, c.Principal.Account, *in.CustomKeyStoreId)
+		if err != nil {
+			return nil, err
+		}
+		random, err := s.randomInStore(ctx, k, int(*in.NumberOfBytes))
+		if err != nil {
+			return nil, err
+		}
+		return &api.GenerateRandomOutput{Plaintext: random}, nil
 	}
 	plaintext := make([]byte, *in.NumberOfBytes)
 	rand.Read(plaintext)
@@ -119,7 +129,7 @@ func (s *Service) GenerateRandom(_ context.Context, in *api.GenerateRandomInput)
 }
 
 // dataKey makes a data key under the authorized key.
-func dataKey(ctx context.Context, operation string, spec api.DataKeySpec, bytes *int32, context map[string]string, dry *bool) (plaintext, blob []byte, e *entry, err error) {
+func (s *Service) dataKey(ctx context.Context, operation string, spec api.DataKeySpec, bytes *int32, context map[string]string, dry *bool) (plaintext, blob []byte, e *entry, err error) {
 	if e, err = authorizedKey(ctx, 0); err != nil {
 		return nil, nil, nil, err
 	}
@@ -129,7 +139,7 @@ func dataKey(ctx context.Context, operation string, spec api.DataKeySpec, bytes 
 	}
 	plaintext = make([]byte, size)
 	rand.Read(plaintext)
-	blob, err = seals(e, operation, key.AESGCM, key.DataKey, plaintext, context)
+	blob, err = s.seals(ctx, e, operation, key.AESGCM, key.DataKey, plaintext, context)
 	if err := finish(err, dry); err != nil {
 		clear(plaintext)
 		return nil, nil, nil, err
@@ -151,7 +161,7 @@ func dataKeySize(spec api.DataKeySpec, bytes *int32) (int, error) {
 
 // seals encrypts under a key that the caller may use: its state, then its usage, then the
 // cryptography.
-func seals(e *entry, operation string, a key.Algorithm, kind key.Kind, plaintext []byte, context map[string]string) ([]byte, error) {
+func (s *Service) seals(ctx context.Context, e *entry, operation string, a key.Algorithm, kind key.Kind, plaintext []byte, context map[string]string) ([]byte, error) {
 	if err := e.ready(operation, key.Ciphers, a); err != nil {
 		return nil, err
 	}
@@ -166,6 +176,9 @@ func seals(e *entry, operation string, a key.Algorithm, kind key.Kind, plaintext
 	bound, err := canonical(fixed[:0], context)
 	if err != nil {
 		return nil, err
+	}
+	if e.Store != "" {
+		return s.sealOuter(ctx, e, kind, plaintext, bound)
 	}
 	return e.material.Encrypt(kind, plaintext, bound)
 }
@@ -198,6 +211,9 @@ func (s *Service) opens(ctx context.Context, cond *conditions, operation string)
 	bound, err := canonical(fixed[:0], cond.context)
 	if err != nil {
 		return nil, err
+	}
+	if e.Store != "" {
+		return s.openOuter(ctx, e, m, cond.cipher, bound)
 	}
 	plaintext, err := m.Decrypt(cond.cipher, bound)
 	return plaintext, unusable(e, a, "", err)

@@ -52,11 +52,17 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	if err != nil {
 		return nil, err
 	}
+	undo, err := s.placeInStore(ctx, h, in, &r)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r, m) }); err != nil {
+		undo()
 		return nil, err
 	}
 	c.Resources = append(c.Resources, call.Resource{Account: h.account, Type: keyType, ARN: h.arn()})
-	return &api.CreateKeyOutput{KeyMetadata: metadata(h, &r)}, nil
+	out := &api.CreateKeyOutput{KeyMetadata: metadata(h, &r)}
+	return out, s.describeInStore(ctx, out.KeyMetadata, h, &r)
 }
 
 // newMaterial makes material for a key, before the transaction that writes it: an RSA key takes long
@@ -97,6 +103,9 @@ func (s *Service) addKey(tx store.Tx, h home, r *record, m *key.Material) error 
 			return err
 		}
 	}
+	if err := claim(tx, h, r); err != nil {
+		return err
+	}
 	if r.Rotation.Days > 0 {
 		if err := s.scheduleRotation(tx, h, r); err != nil {
 			return err
@@ -123,8 +132,8 @@ func checkCreate(in *api.CreateKeyInput) error {
 		return invalid("You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
 	case in.XksKeyId != nil && in.Origin != api.OriginTypeExternalKeyStore:
 		return invalid("XksKeyId can only be specified for a key with Origin EXTERNAL_KEY_STORE.")
-	case in.CustomKeyStoreId != nil:
-		return api.CustomKeyStoreNotFoundException("Custom key store with ID %s was not found.", *in.CustomKeyStoreId)
+	case inStore(in):
+		return checkInStore(in)
 	case in.Origin != "" && in.Origin != api.OriginTypeAwsKms && in.Origin != api.OriginTypeExternal:
 		return api.UnsupportedOperationException("Origin %s is not supported.", in.Origin)
 	}
@@ -161,7 +170,8 @@ func (s *Service) DescribeKey(ctx context.Context, _ *api.DescribeKeyInput) (*ap
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeKeyOutput{KeyMetadata: metadata(e.home, &e.record)}, nil
+	m := metadata(e.home, &e.record)
+	return &api.DescribeKeyOutput{KeyMetadata: m}, s.describeInStore(ctx, m, e.home, &e.record)
 }
 
 // ListKeys lists the keys of the caller's account in the region of the call.

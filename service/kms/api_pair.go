@@ -55,7 +55,7 @@ func (s *Service) dataKeyPair(ctx context.Context, operation string, spec api.Da
 		return pair{}, err
 	}
 	if wire.Val(dry) { // a key is not made for nothing
-		_, err := seals(p.under, operation, key.AESGCM, key.DataKey, nil, context)
+		_, err := s.seals(ctx, p.under, operation, key.AESGCM, key.DataKey, nil, context)
 		return pair{}, finish(err, dry)
 	}
 	if err := s.make(ctx, func() (err error) {
@@ -64,7 +64,7 @@ func (s *Service) dataKeyPair(ctx context.Context, operation string, spec api.Da
 	}); err != nil {
 		return pair{}, internal("key pair: %w", err)
 	}
-	if p.sealed, err = seals(p.under, operation, key.AESGCM, key.DataKey, p.private, context); err != nil {
+	if p.sealed, err = s.seals(ctx, p.under, operation, key.AESGCM, key.DataKey, p.private, context); err != nil {
 		clear(p.private)
 		return pair{}, err
 	}

@@ -42,11 +42,12 @@ type place struct {
 
 // memos are what the Service keeps in memory of the store.
 type memos struct {
-	keys     *store.Memo[*entry]        // by k
-	aliases  *store.Memo[string]        // by a: the key's id
-	places   *store.Memo[place]         // by m
-	material *store.Memo[*key.Material] // by b
-	grants   *store.Memo[*grant.Set]    // by e, without the grant
+	keys      *store.Memo[*entry]        // by k
+	aliases   *store.Memo[string]        // by a: the key's id
+	places    *store.Memo[place]         // by m
+	material  *store.Memo[*key.Material] // by b
+	grants    *store.Memo[*grant.Set]    // by e, without the grant
+	keyStores *store.Memo[*keyStore]     // by s
 }
 
 func (s *Service) openMemos() {
@@ -55,6 +56,7 @@ func (s *Service) openMemos() {
 	s.aliases = store.NewMemo(db, loadAlias, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(aliasTag)})
 	s.places = store.NewMemo(db, loadPlace, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(materialTag)})
 	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedGrants, Invalidates: only(backingTag)})
+	s.keyStores = store.NewMemo(db, s.loadStore, store.MemoOptions{Invalidates: staleStore})
 	s.grants = store.NewMemo(db, loadGrants, store.MemoOptions{Max: maxCachedGrants, Invalidates: staleGrants})
 }
 
@@ -64,6 +66,7 @@ func (m *memos) close() {
 	m.places.Close()
 	m.material.Close()
 	m.grants.Close()
+	m.keyStores.Close()
 }
 
 // only returns the invalidation of a memo whose keys are those of the records with tag.

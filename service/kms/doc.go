@@ -79,9 +79,15 @@
 //	multi.go         the set that a multi-Region key belongs to
 //	jobs.go          destruction and rotation, later
 //	erase.go         what was destroyed leaves the files of the store
+//	keystore.go      custom key stores; what a caller may ask of them is in keystore_input.go
+//	connect.go       connecting a custom key store, in the background
+//	storekey.go      keys whose other half a custom key store holds
+//	external.go      their use through an external key store proxy, and what becomes of its errors
+//	cluster.go       their use through a PKCS#11 token that stands for a CloudHSM cluster
 //	errors.go        AWS's errors in AWS's words
 //
 //	key/             cryptography: material, ciphertext, wrapping (pure)
 //	grant/           what a grant allows (pure)
 //	intake/          cryptography of imports: wrapping keys, import tokens, unwrapping (pure)
+//	xks/             the client of external key store proxies
 package kms

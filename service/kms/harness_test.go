@@ -73,7 +73,7 @@ type testHouse struct {
 
 func open(t testing.TB) *testHouse { return openIn(t, t.TempDir()) }
 
-func openIn(t testing.TB, dir string) *testHouse {
+func openIn(t testing.TB, dir string, change ...func(*service.Room)) *testHouse {
 	t.Helper()
 	db, err := store.OpenFile(dir, testRoot{}, store.Options{})
 	if err != nil {
@@ -82,6 +82,9 @@ func openIn(t testing.TB, dir string) *testHouse {
 	log := slog.New(slog.DiscardHandler)
 	room := &service.Room{
 		Regions: []string{region, elsewhere}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log, Principals: everybody{},
+	}
+	for _, fn := range change {
+		fn(room)
 	}
 	s, err := Open(t.Context(), room)
 	if err != nil {

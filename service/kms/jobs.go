@@ -34,6 +34,7 @@ func (s *Service) handlers() map[string]job.Handler {
 	return map[string]job.Handler{
 		deletionJob: s.runDeletion, rotationJob: s.runRotation, domainJob: s.runDomain,
 		expiryJob: s.runExpiry, paramsJob: s.runParams, eraseJob: s.runErase,
+		connectJob: s.runConnect, tokenKeyJob: s.runTokenKey,
 	}
 }
 
@@ -95,6 +96,9 @@ func (s *Service) destroy(tx store.Tx, h home) error {
 		return err
 	}
 	if err := s.leaveSet(tx, h, &r); err != nil {
+		return err
+	}
+	if err := s.release(tx, h, &r); err != nil {
 		return err
 	}
 	for i := range r.Materials {

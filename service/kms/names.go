@@ -22,6 +22,9 @@ import (
 //	i region account key fingerprint            a grant by what it says, when it has a name: its id
 //	r region retiring account key grant         the grants a principal may retire; empty
 //	c region account [key]                      how many keys, or grants of a key: a decimal number
+//	s region account store                      a custom key store: storeRecord, as JSON
+//	z region account store                      the secret of its credential, under the root key
+//	x region account store half                 the key whose other half the store holds under this id: its id
 //	d region number                             a domain key, under the root key; number has 10 digits
 //	p region account key wrapping               a wrapping key for material that is imported, sealed; wrapping has 32 digits
 //	u region account key                        when and how a key was used last: lastUse, as JSON
@@ -39,6 +42,10 @@ const (
 	domainTag   = "d"
 	paramsTag   = "p"
 	usesTag     = "u"
+
+	storeTag      = "s"
+	credentialTag = "z"
+	claimTag      = "x"
 )
 
 const (

@@ -41,6 +41,8 @@ type record struct {
 	OnDemand    int                `json:"onDemand,omitempty"` // rotations on demand so far
 	Multi       *multi             `json:"multi,omitempty"`    // of a multi-Region key
 	Window      int32              `json:"window,omitempty"`   // waiting period in days; only while PendingReplicaDeletion
+	Store       string             `json:"store,omitempty"`    // id of the custom key store that holds the other half; "" for none
+	External    string             `json:"external,omitempty"` // id of the other half there
 }
 
 // rotation says whether and when a key gets new material by itself.

@@ -9,6 +9,7 @@ import (
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/service/kms/xks"
 )
 
 // Service is the key service of a house. Its operations may be called together.
@@ -22,7 +23,9 @@ type Service struct {
 	quotas    *quotas         // nil for none
 	imports   secret.Bytes    // key of import tokens
 	allowAll  *policy.Document
-	makers    chan struct{} // a place for each key that is in the making
+	proxies   *xks.Transport // to external key store proxies
+	makers    chan struct{}  // a place for each key that is in the making
+	sessions  sessions       // of tokens that stand for CloudHSM clusters
 }
 
 // Open returns the key service over room.Store. It reads nothing: keys are read when they
@@ -38,6 +41,9 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		imports: room.Root.Derive("kms import tokens"),
 		makers:  newMakers(),
 	}
+	outside := room.KeyStores
+	s.proxies = xks.NewTransport(xks.Options{Roots: outside.Roots, Addresses: outside.Addresses, Timeout: outside.Timeout})
+	s.sessions.open = make(map[string]*tokenSession)
 	s.documents.byText = make(map[string]weak.Pointer[policy.Document])
 	var err error
 	if s.quotas, err = openQuotas(room.Quotas); err != nil {
@@ -58,5 +64,7 @@ func (s *Service) Service() *service.Service {
 
 func (s *Service) close() error {
 	s.memos.close()
+	s.proxies.Close()
+	s.sessions.close()
 	return nil
 }

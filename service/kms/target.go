@@ -88,6 +88,13 @@ var targets = map[string]func(*ask) (call.Target, error){
 	},
 	"ReplicateKey":        (*ask).replicateKey,
 	"UpdatePrimaryRegion": (*ask).updatePrimaryRegion,
+	// Custom key stores: identity-based policies of the account alone decide.
+	"CreateCustomKeyStore":     (*ask).nothing,
+	"DescribeCustomKeyStores":  (*ask).nothing,
+	"UpdateCustomKeyStore":     (*ask).nothing,
+	"DeleteCustomKeyStore":     (*ask).nothing,
+	"ConnectCustomKeyStore":    (*ask).nothing,
+	"DisconnectCustomKeyStore": (*ask).nothing,
 
 	// Policies and tags.
 	"GetKeyPolicy":     func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.GetKeyPolicyInput).KeyId, nil) },
