@@ -93,7 +93,7 @@ func TestTerraform(t *testing.T) {
 	h := house.Start(t)
 	f := newTerraform(t, h, plugins, string(config))
 	f.must("init", "-input=false", "-no-color")
-	if text := f.must("apply", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Apply complete!") {
+	if text := f.must("apply", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Apply complete!") || strings.Contains(text, "Check block assertion failed") {
 		t.Errorf("apply: %s", text)
 	}
 	if text, err := f.run("plan", "-detailed-exitcode", "-input=false", "-no-color"); err != nil { // 2 for changes

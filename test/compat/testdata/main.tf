@@ -73,6 +73,73 @@ resource "aws_kms_grant" "reader" {
   }
 }
 
+# A key whose policy names a principal, with an alias of a generated name and a grant that can be retired.
+resource "aws_kms_key" "named" {
+  description = "used by a role"
+  is_enabled  = true
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect    = "Allow"
+        Principal = { AWS = data.aws_caller_identity.me.account_id }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "Reader"
+        Effect    = "Allow"
+        Principal = { AWS = [aws_iam_role.reader.arn, aws_iam_user.writer.arn] }
+        Action    = ["kms:Decrypt", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "kms:EncryptionContext:app" = "terraform" } }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_alias" "named" {
+  name_prefix   = "alias/terraform/"
+  target_key_id = aws_kms_key.named.arn
+}
+
+resource "aws_kms_grant" "named" {
+  key_id             = aws_kms_key.named.arn
+  grantee_principal  = aws_iam_user.writer.arn
+  retiring_principal = aws_iam_role.reader.arn
+  operations         = ["Encrypt", "GenerateDataKey", "RetireGrant"]
+
+  constraints {
+    encryption_context_equals = { app = "terraform", revision = var.revision }
+  }
+}
+
+resource "aws_kms_ciphertext" "secret" {
+  key_id    = aws_kms_key.named.key_id
+  plaintext = "a secret of revision ${var.revision}"
+  context   = { app = "terraform" }
+}
+
+data "aws_kms_secrets" "secret" {
+  secret {
+    name    = "secret"
+    payload = aws_kms_ciphertext.secret.ciphertext_blob
+    context = { app = "terraform" }
+  }
+}
+
+data "aws_kms_key" "named" {
+  key_id = aws_kms_alias.named.name
+}
+
+check "kms" {
+  assert {
+    condition     = data.aws_kms_secrets.secret.plaintext["secret"] == "a secret of revision ${var.revision}" && data.aws_kms_key.named.arn == aws_kms_key.named.arn
+    error_message = "what was encrypted is not what was decrypted, or an alias points to another key"
+  }
+}
+
 resource "aws_s3_bucket" "files" {
   bucket = "terraform-files"
   tags   = { revision = var.revision }
