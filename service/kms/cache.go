@@ -22,6 +22,10 @@ const (
 	maxCachedGrants = 1 << 16
 )
 
+// maxRules is how many grants of a key are kept with it. Of a key with more, those of each
+// grantee are kept for themselves, when he uses it.
+const maxRules = 64
+
 // entry is a key as the hot path needs it: one snapshot of all that a decision and a use
 // depend on. It never changes.
 type entry struct {
@@ -31,6 +35,7 @@ type entry struct {
 	policy   *policy.Document
 	aliases  []string      // sorted
 	grants   int           // how many there are, of all grantees
+	rules    grant.Rules   // the grants themselves; nil when there are more than maxRules
 	material *key.Material // that encrypts; nil while it is missing
 }
 
@@ -85,7 +90,7 @@ func tagged(storeKey []byte, tag string) bool {
 
 // staleKey names the entry that a changed record makes stale: that of its key.
 func staleKey(storeKey []byte) []string {
-	for _, tag := range []string{keyTag, backingTag, namesTag, countTag} {
+	for _, tag := range []string{keyTag, backingTag, namesTag, countTag, grantTag} {
 		if !tagged(storeKey, tag) {
 			continue
 		}
@@ -122,6 +127,9 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 	}
 	e.Policy = "" // the document has the text, once for all keys that share it
 	if e.grants, err = count(r, h.path(countTag)); err != nil {
+		return nil, err
+	}
+	if e.rules, err = loadRules(r, h, e.grants); err != nil {
 		return nil, err
 	}
 	if e.aliases, err = aliasesOf(r, h); err != nil {
@@ -179,8 +187,32 @@ func (s *Service) loadMaterial(r store.Reader, storeKey []byte) (*key.Material, 
 }
 
 func loadGrants(r store.Reader, memoKey []byte) (*grant.Set, error) {
-	var all []*grant.Grant
-	for rec, err := range r.Scan(store.Prefix(append(memoKey[:len(memoKey):len(memoKey)], 0))) {
+	all, err := scanGrants(r, string(memoKey)+sep)
+	if err != nil {
+		return nil, err
+	}
+	return grant.NewSet(all), nil
+}
+
+// loadRules returns the grants of a key that has n of them, unless they are too many.
+func loadRules(r store.Reader, h home, n int) (grant.Rules, error) {
+	if n == 0 || n > maxRules {
+		return nil, nil
+	}
+	all, err := scanGrants(r, h.under(grantTag, ""))
+	if err != nil {
+		return nil, err
+	}
+	rules, err := grant.NewRules(all)
+	if err != nil {
+		return nil, internal("grants of %s: %w", h.arn(), err)
+	}
+	return rules, nil
+}
+
+// scanGrants returns the grants whose records begin with a prefix.
+func scanGrants(r store.Reader, prefix string) (all []*grant.Grant, err error) {
+	for rec, err := range r.Scan(store.Prefix([]byte(prefix))) {
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +222,7 @@ func loadGrants(r store.Reader, memoKey []byte) (*grant.Set, error) {
 		}
 		all = append(all, g)
 	}
-	return grant.NewSet(all), nil
+	return all, nil
 }
 
 // documents keeps compiled key policies, one for each text that is in use. Most keys of an

@@ -29,7 +29,29 @@ func (s *Service) granted(ctx context.Context, c *call.Call, e *entry, operation
 		return "", nil
 	}
 	r := &grant.Request{Operation: operation, Context: context, Source: c.SourceARN}
+	if e.rules != nil {
+		return e.ruled(c, r), nil
+	}
 	return s.searchGrants(ctx, c, e, func(set *grant.Set) *grant.Grant { return set.Find(r) })
+}
+
+// ruled is granted for a key that has its grants with it.
+func (e *entry) ruled(c *call.Call, r *grant.Request) string {
+	var fixed [3]string
+	for _, key := range bearers(fixed[:0], c) {
+		if id := e.rules.Find(key, r); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// parent returns the id of a grant of e by whose CreateGrant permission the caller may make g, or "".
+func (s *Service) parent(ctx context.Context, c *call.Call, e *entry, g *grant.Grant) (string, error) {
+	if e == nil || e.rules != nil && e.ruled(c, &grant.Request{Operation: "CreateGrant", Source: c.SourceARN}) == "" {
+		return "", nil
+	}
+	return s.searchGrants(ctx, c, e, func(set *grant.Set) *grant.Grant { return set.Parent(g, c.SourceARN) })
 }
 
 // searchGrants asks the caller's grants on e, under all that the caller is known by.

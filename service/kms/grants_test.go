@@ -2,6 +2,7 @@ package kms
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -303,5 +304,50 @@ func TestGrantTokens(t *testing.T) {
 	must[api.RevokeGrantOutput](h, admin(t), &api.RevokeGrantInput{KeyId: k.KeyId, GrantId: out.GrantId})
 	if err := use(k.KeyId, *out.GrantToken); !wire.IsCode(err, "AccessDeniedException") {
 		t.Errorf("token of a revoked grant: %v", err)
+	}
+}
+
+// TestManyGrants says that a key goes on in the same way when it has more grants than are kept with it.
+func TestManyGrants(t *testing.T) {
+	h := open(t)
+	k, app := h.newKey(), user(t, account, "app")
+	use := func(n int) error {
+		return h.do(app, "Encrypt", &api.EncryptInput{KeyId: k.KeyId, Plaintext: []byte("x"), EncryptionContext: pairs{"n": strconv.Itoa(n)}}).Err
+	}
+	pass := func(n int) error {
+		return h.do(app, "CreateGrant", &api.CreateGrantInput{
+			KeyId: k.KeyId, GranteePrincipal: &app.ARN, Operations: ops{"Encrypt"}, DryRun: wire.Ptr(true),
+			Constraints: &api.GrantConstraints{EncryptionContextEquals: pairs{"n": strconv.Itoa(n)}},
+		}).Err
+	}
+	var ids []*string
+	for i := range maxRules + 2 {
+		out := must[api.CreateGrantOutput](h, admin(t), &api.CreateGrantInput{
+			KeyId: k.KeyId, GranteePrincipal: &app.ARN, Operations: ops{"Encrypt", "CreateGrant"},
+			Constraints: &api.GrantConstraints{EncryptionContextEquals: pairs{"n": strconv.Itoa(i)}},
+		})
+		ids = append(ids, out.GrantId)
+		if i != 0 && i < maxRules-1 {
+			continue
+		}
+		for _, n := range []int{0, i} {
+			if err := use(n); err != nil {
+				t.Errorf("of %d grants, using %d: %v", i+1, n, err)
+			}
+			if err := pass(n); !wire.IsCode(err, "DryRunOperationException") {
+				t.Errorf("of %d grants, passing %d on: %v", i+1, n, err)
+			}
+		}
+		for _, err := range []error{use(i + 1), pass(i + 1)} {
+			if !wire.IsCode(err, "AccessDeniedException") {
+				t.Errorf("of %d grants, one more: %v", i+1, err)
+			}
+		}
+	}
+	for i, id := range ids {
+		must[api.RevokeGrantOutput](h, admin(t), &api.RevokeGrantInput{KeyId: k.KeyId, GrantId: id})
+		if err := use(i); !wire.IsCode(err, "AccessDeniedException") {
+			t.Errorf("using the revoked grant %d: %v", i, err)
+		}
 	}
 }

@@ -34,7 +34,7 @@ func (a *ask) createGrant() (call.Target, error) {
 	}
 	check := a.check(a.action(), &f, cond)
 	// A grant can be made by the permission of another only if it gives no more than that one.
-	check.GrantID, err = a.s.searchGrants(a.ctx, a.c, f.entry, func(set *grant.Set) *grant.Grant { return set.Parent(g, a.c.SourceARN) })
+	check.GrantID, err = a.s.parent(a.ctx, a.c, f.entry, g)
 	return call.Target{Checks: []call.Check{check}}, err
 }
 

@@ -77,17 +77,19 @@ func (g *Grant) ConstraintType() string {
 
 // Allows reports whether g allows the request.
 func (g *Grant) Allows(r *Request) bool {
-	if !slices.Contains(g.Operations, r.Operation) {
-		return false
-	}
-	if g.Source != "" && g.Source != r.Source && r.Operation != "RetireGrant" {
+	return slices.Contains(g.Operations, r.Operation) && permits(g.Equals, g.Subset, g.Source, r)
+}
+
+// permits reports whether a request is within constraints.
+func permits(equals, subset map[string]string, source string, r *Request) bool {
+	if source != "" && source != r.Source && r.Operation != "RetireGrant" {
 		return false
 	}
 	if !HasContext(r.Operation) {
 		return true
 	}
-	return (g.Subset == nil || holds(r.Context, g.Subset)) &&
-		(g.Equals == nil || len(r.Context) == len(g.Equals) && holds(r.Context, g.Equals))
+	return (subset == nil || holds(r.Context, subset)) &&
+		(equals == nil || len(r.Context) == len(equals) && holds(r.Context, equals))
 }
 
 // Within reports whether g allows nothing that parent does not: the same operations or

@@ -42,6 +42,52 @@ func TestAllows(t *testing.T) {
 		if (found == &c.g) != c.want {
 			t.Errorf("%s: a set finds %v", c.name, found)
 		}
+		rules := rulesOf(t, &Grant{Operations: []string{"Encrypt"}, Subset: pairs{"zz": "1"}}, &c.g)
+		if got := rules.Find("g", &Request{Operation: c.op, Context: c.ctx}); (got != "") != c.want {
+			t.Errorf("%s: rules find %q", c.name, got)
+		}
+	}
+}
+
+// rulesOf makes rules of grants to a grantee called g.
+func rulesOf(t *testing.T, grants ...*Grant) Rules {
+	t.Helper()
+	var all []*Grant
+	for i, g := range grants {
+		copied := *g
+		copied.ID, copied.Grantee = fmt.Sprintf("%064x", i+1), Party{Name: "g"}
+		all = append(all, &copied)
+	}
+	rules, err := NewRules(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+func TestRules(t *testing.T) {
+	rules, err := NewRules([]*Grant{
+		{ID: fmt.Sprintf("%064x", 1), Grantee: Party{Name: "a"}, Operations: []string{"Sign"}},
+		{ID: fmt.Sprintf("%064x", 0xab), Grantee: Party{Name: "a", ID: "AIDA"}, Operations: []string{"Decrypt", "RetireGrant"}, Source: "arn"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ grantee, op, source, want string }{
+		{"a", "Sign", "", fmt.Sprintf("%064x", 1)}, {"AIDA", "Sign", "", ""}, {"a", "Decrypt", "arn", ""}, {"a", "Verify", "", ""}, {"a", "", "", ""}, {"a", "NoSuch", "", ""},
+		{"AIDA", "Decrypt", "arn", fmt.Sprintf("%064x", 0xab)}, {"AIDA", "Decrypt", "", ""}, {"AIDA", "RetireGrant", "", fmt.Sprintf("%064x", 0xab)},
+	} {
+		if got := rules.Find(c.grantee, &Request{Operation: c.op, Source: c.source}); got != c.want {
+			t.Errorf("%s %s for %q: got %q, want %q", c.grantee, c.op, c.source, got, c.want)
+		}
+	}
+	if len(everyOperation) > 32 {
+		t.Errorf("%d operations do not fit", len(everyOperation))
+	}
+	for _, id := range []string{"", "ab", fmt.Sprintf("%063xg", 1)} {
+		if _, err := NewRules([]*Grant{{ID: id}}); err == nil {
+			t.Errorf("a grant with the id %q has rules", id)
+		}
 	}
 }
 
@@ -114,6 +160,9 @@ func FuzzSet(f *testing.F) {
 		}
 		ctx := pairs{ck: cv, ck2: cv2}
 		r := &Request{Operation: "Decrypt", Context: ctx}
+		if got, want := rulesOf(t, g).Find("g", r) != "", g.Allows(r); got != want {
+			t.Fatalf("%v under %v: rules find %v, allows %v", g, ctx, got, want)
+		}
 		if got, want := NewSet([]*Grant{g}).Find(r) != nil, g.Allows(r); got != want {
 			t.Fatalf("%v under %v: found %v, allows %v", g, ctx, got, want)
 		}
