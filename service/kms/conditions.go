@@ -33,12 +33,24 @@ type conditions struct {
 
 var _ policy.Context = (*conditions)(nil)
 
+// formerly are the names that two condition keys had before keys were called keys. Policies with
+// them go on to work ("deprecated", KMS developer guide, "Condition keys for AWS KMS").
+var formerly = map[string]string{"customermasterkeyspec": "keyspec", "customermasterkeyusage": "keyusage"}
+
 // Value answers a condition key of "Condition keys for AWS KMS" (KMS developer guide), and the
 // tags of request and resource.
+//
+// What the guide lists and no request here can have are kms:RecipientAttestation:ImageSha384, :PCR0 and so
+// on, and :NitroTPMPCR0 and so on: they are measurements in the attestation document of an enclave of
+// AWS Nitro, which only AWS's hardware signs. A request with a Recipient is refused, and no condition
+// that asks for a measurement is ever met.
 func (c *conditions) Value(k string) policy.Values {
 	name, ok := strings.CutPrefix(k, "kms:")
 	if !ok {
 		return c.tag(k)
+	}
+	if now := formerly[name]; now != "" {
+		name = now
 	}
 	switch name {
 	case "calleraccount":
