@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -224,7 +225,10 @@ func newBackupStream(key, head []byte) (backupStream, error) {
 	if err != nil {
 		return backupStream{}, err
 	}
-	aead, err := cipher.NewGCM(block)
+	var aead cipher.AEAD
+	// The nonces count the frames of a stream whose key is its own (NIST SP 800-38D, 8.2.1), which the
+	// standard library cannot see and so refuses under GODEBUG=fips140=only.
+	fips140.WithoutEnforcement(func() { aead, err = cipher.NewGCM(block) })
 	return backupStream{aead: aead, data: head}, err
 }
 

@@ -46,6 +46,7 @@ type House struct {
 	Admin    aws.Credentials // of the administrator
 	Roots    *x509.CertPool  // trusts the house
 	CABundle string
+	Env      []string // of the server, beyond the test's own; counts at the next start
 
 	t    testing.TB
 	args []string
@@ -119,9 +120,11 @@ var (
 // serve is the command that starts the house.
 func (h *House) serve() *exec.Cmd {
 	h.t.Helper()
-	return exec.Command(Binary(h.t), append([]string{
+	cmd := exec.Command(Binary(h.t), append([]string{
 		"serve", "--data", h.Dir, "--root-key", h.RootKey, "--listen", "127.0.0.1:0", "--metrics", "off", "--region", Region,
 	}, h.args...)...)
+	cmd.Env = append(os.Environ(), h.Env...)
+	return cmd
 }
 
 // KillWhileStarting starts the house after New, Stop or Kill and ends it with SIGKILL that much
