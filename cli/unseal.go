@@ -48,7 +48,11 @@ func Unseal(data func() (string, error)) *cobra.Command {
 			if recovery {
 				u = Unsealing{Recovery: string(given.Reveal())}
 			}
-			return NewClient(dir).Call(cmd.Context(), "POST", "/v1/unseal", u, nil)
+			if err := NewClient(dir).Call(cmd.Context(), "POST", "/v1/unseal", u, nil); err != nil {
+				return err
+			}
+			cmd.PrintErrln("accepted; the house opens")
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&recovery, "recovery", false, "use the recovery code instead of the passphrase")
