@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/fips140"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -21,14 +20,13 @@ import (
 // A backup is a stream under a key of its own:
 //
 //	"SRBACKUP" 0x00 0x01 | length of wrapped key (2) | wrapped key | frames
-//	frame  = AES-256-GCM(up to 65536 bytes of the content)
-//	nonce  = 0x00, or 0x01 for the last frame | zero (3) | number of the frame (8)
+//	frame  = nonce (12) | AES-256-GCM(up to 65536 bytes of the content)
 //	content = records | 0x00 | number of records (uvarint)
 //	record = length of key (uvarint) | key | length of value (uvarint) | value
 //
 // All frames but the last are full; the last one is shorter, or empty. The key is wrapped
-// for "store/backup"; the associated data of every frame is all that comes before the
-// first one. Records are those of Pebble, change log and outcomes included.
+// for "store/backup"; the associated data of a frame is 0x00, or 0x01 for the last one | number of the
+// frame (8) | all that comes before the first one. Nonces are random, as package cryptfs explains. Records are those of Pebble, change log and outcomes included.
 const (
 	backupMagic   = "SRBACKUP\x00\x01"
 	purposeBackup = "store/backup"
@@ -216,7 +214,7 @@ func (e *readError) Unwrap() error { return e.error }
 // backupStream is what both directions share.
 type backupStream struct {
 	aead   cipher.AEAD
-	data   []byte // associated data
+	data   []byte // associated data: kind and number of the frame, then the head
 	number uint64
 }
 
@@ -225,21 +223,19 @@ func newBackupStream(key, head []byte) (backupStream, error) {
 	if err != nil {
 		return backupStream{}, err
 	}
-	var aead cipher.AEAD
-	// The nonces count the frames of a stream whose key is its own (NIST SP 800-38D, 8.2.1), which the
-	// standard library cannot see and so refuses under GODEBUG=fips140=only.
-	fips140.WithoutEnforcement(func() { aead, err = cipher.NewGCM(block) })
-	return backupStream{aead: aead, data: head}, err
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return backupStream{aead: aead, data: append(make([]byte, 9), head...)}, err
 }
 
-func (s *backupStream) nonce(last bool) []byte {
-	n := make([]byte, 12)
+// bound returns the associated data of the next frame.
+func (s *backupStream) bound(last bool) []byte {
+	s.data[0] = 0
 	if last {
-		n[0] = 1
+		s.data[0] = 1
 	}
-	binary.BigEndian.PutUint64(n[4:], s.number)
+	binary.BigEndian.PutUint64(s.data[1:], s.number)
 	s.number++
-	return n
+	return s.data
 }
 
 type backupWriter struct {
@@ -284,7 +280,7 @@ func (w *backupWriter) Write(p []byte) (int, error) {
 }
 
 func (w *backupWriter) flush(last bool) error {
-	_, err := w.w.Write(w.aead.Seal(nil, w.nonce(last), w.tail, w.data))
+	_, err := w.w.Write(w.aead.Seal(nil, nil, w.tail, w.bound(last)))
 	w.tail = w.tail[:0]
 	return err
 }
@@ -355,7 +351,7 @@ func (r *backupReader) next() error {
 		return &readError{err}
 	}
 	number := r.number
-	r.rest, err = r.aead.Open(r.buf[:0], r.nonce(r.over), r.buf[:n], r.data)
+	r.rest, err = r.aead.Open(r.buf[:0], nil, r.buf[:n], r.bound(r.over))
 	if err != nil {
 		return fmt.Errorf("%w: frame %d of the backup does not authenticate", ErrCorrupt, number)
 	}

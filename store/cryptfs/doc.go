@@ -18,8 +18,10 @@
 //
 // Every file has a random salt and two keys of its own: HKDF-SHA256(data key, salt, info =
 // "strongroom store header v1" or "strongroom store pages v1"). A file's keys
-// thus serve one file only, and a nonce is a position in it: it can repeat only if a
-// position is written twice, which no writer here does. Integers are big endian.
+// thus serve one file only. Nonces are random and left to the cryptographic module, which is the only
+// form of GCM that NIST SP 800-140 lets a caller use (GODEBUG=fips140=only); a file is far too short
+// for the bound of 2^32 of them. What a sealed part is and where it stands is its associated
+// data. Integers are big endian.
 //
 // # File header, 96 bytes
 //
@@ -35,9 +37,9 @@
 //
 // Written once from front to end, read anywhere.
 //
-//	page = AES-256-GCM(4096 bytes of the file), 4112 bytes; the last one may be shorter
+//	page = nonce (12) | AES-256-GCM(4096 bytes of the file), 4124 bytes; the last one may be shorter
 //
-// Nonce = 0x00, or 0x01 for the last page | zero (3) | page number (8). The last page is
+// Associated data = 0x00, or 0x01 for the last page | page number (8). The last page is
 // written by Close, so that a file cut short, even between pages, has no last page and
 // does not open. An empty file has one empty page.
 //
@@ -46,10 +48,11 @@
 // Appended to and synced many times, read from front to end. Each write is a frame
 // of its own, so that nothing that was synced is ever written over.
 //
-//	frame  = header (32) | body, absent in the closing frame
-//	header = AES-256-GCM(length (4) | flags (4) | synced (8)), nonce 0x02 | zero (3) | position (8)
-//	body   = AES-256-GCM(bytes | zeros to a multiple of 16), nonce 0x03 | zero (3) | position (8),
-//	         associated data = the header in the clear
+//	frame  = header (48) | body, absent in the closing frame
+//	header = nonce (12) | AES-256-GCM(length (4) | flags (4) | synced (8) | zero (4)),
+//	         associated data = 0x02 | position (8)
+//	body   = nonce (12) | AES-256-GCM(bytes | zeros until the body's length is a multiple of 16),
+//	         associated data = 0x03 | position (8) | the header in the clear
 //
 // Flag 1 marks the closing frame, which Close writes. "synced" says how much of
 // the file was durable when the frame was written; position is that of the frame in

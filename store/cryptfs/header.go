@@ -3,7 +3,6 @@ package cryptfs
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/fips140"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -46,15 +45,15 @@ const (
 	headerSize  = 96
 	macAt       = 64
 	sectorSize  = 512
-	tagSize     = 16
+	overhead    = 12 + 16 // nonce and tag
 )
 
-// The first byte of a nonce says what it is for.
+// The first byte of associated data says what it is of.
 const (
-	nonceMiddle byte = iota // a page that is not the last
-	nonceLast               // the last page
-	nonceHeader             // the header of a frame
-	nonceBody               // the body of a frame
+	ofMiddle byte = iota // a page that is not the last
+	ofLast               // the last page
+	ofHeader             // the header of a frame
+	ofBody               // the body of a frame
 )
 
 // header is the header of a file; doc.go draws it.
@@ -123,11 +122,7 @@ func (h *header) aead() cipher.AEAD {
 	if err != nil {
 		panic("cryptfs: AES refuses a 32-byte key: " + err.Error())
 	}
-	var gcm cipher.AEAD
-	// Under GODEBUG=fips140=only the standard library makes no GCM that takes nonces, because it cannot
-	// see that they do not repeat. These are constructed, one a position of a file that is written
-	// once and has a key of its own (NIST SP 800-38D, 8.2.1).
-	fips140.WithoutEnforcement(func() { gcm, err = cipher.NewGCM(block) })
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		panic("cryptfs: GCM refuses AES: " + err.Error())
 	}
@@ -142,9 +137,17 @@ func (h *header) derive(use string) []byte {
 	return key
 }
 
-// nonce makes the nonce of a position in a file.
-func nonce(use byte, position int64) (n [12]byte) {
-	n[0] = use
-	binary.BigEndian.PutUint64(n[4:], uint64(position))
-	return n
+// bound is the associated data of what stands at a position in a file.
+type bound [1 + 8 + frameFields]byte
+
+// at returns the associated data of a page, or of the header of a frame. It is in b.
+func (b *bound) at(of byte, position int64) []byte {
+	b[0] = of
+	binary.BigEndian.PutUint64(b[1:], uint64(position))
+	return b[:9]
+}
+
+// body returns the associated data of the body of the frame at a position. It is in b.
+func (b *bound) body(position int64, fields []byte) []byte {
+	return append(b.at(ofBody, position), fields...)
 }

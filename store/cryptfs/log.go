@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	frameFields = 16
-	frameHeader = frameFields + tagSize
+	frameFields = 20
+	frameHeader = frameFields + overhead
 	align       = 16
 	// maxFrame bounds the bytes of a frame; a longer write becomes several.
 	maxFrame    = 1 << 20
@@ -39,7 +39,7 @@ func (f frame) body() int64 {
 	if f.closing {
 		return 0
 	}
-	return (int64(f.length)+align-1)/align*align + tagSize
+	return (int64(f.length) + overhead + align - 1) / align * align
 }
 
 // logWriter appends frames to a log file.
@@ -48,6 +48,7 @@ type logWriter struct {
 	aead   cipher.AEAD
 	synced int64 // so much of the file is durable
 	buf    []byte
+	bound  bound
 }
 
 func (w *logWriter) Write(p []byte) (int, error) {
@@ -70,20 +71,18 @@ func (w *logWriter) Write(p []byte) (int, error) {
 // append seals the frame that will stand at a position and adds it to buf.
 func (w *logWriter) append(f frame, at int64, p []byte) {
 	fields := f.fields()
-	n := nonce(nonceHeader, at)
-	w.buf = w.aead.Seal(w.buf, n[:], fields[:], nil)
+	w.buf = w.aead.Seal(w.buf, nil, fields[:], w.bound.at(ofHeader, at))
 	if f.closing {
 		return
 	}
 	from := len(w.buf)
 	w.buf = append(w.buf, p...)
-	for len(w.buf)%align != 0 { // every frame before it is a multiple too
-		w.buf = append(w.buf, 0)
-	}
-	plain := w.buf[from:]
-	n = nonce(nonceBody, at)
-	w.buf = w.aead.Seal(w.buf[:from], n[:], plain, fields[:])
+	w.buf = append(w.buf, padding[:int(f.body())-overhead-len(p)]...)
+	w.buf = w.aead.Seal(w.buf[:from], nil, w.buf[from:], w.bound.body(at, fields[:]))
 }
+
+// padding is as many zeros as a body may end with.
+var padding [align]byte
 
 // Sync makes all that was written durable.
 func (w *logWriter) Sync() error { return w.sync(w.base.Sync) }
@@ -171,6 +170,7 @@ func (*logReader) Prefetch(int64, int64) error { return nil }
 func decodeLog(aead cipher.AEAD, name string, data []byte) ([]byte, error) {
 	content := make([]byte, 0, len(data))
 	size := int64(len(data))
+	var where bound
 	for at := int64(headerSize); at < size; {
 		f, ok := openFrame(aead, data, at)
 		if !ok {
@@ -187,8 +187,8 @@ func decodeLog(aead cipher.AEAD, name string, data []byte) ([]byte, error) {
 		if end > size {
 			break // the file ends inside the frame, and so does the log
 		}
-		fields, n := f.fields(), nonce(nonceBody, at)
-		plain, err := aead.Open(content[len(content):], n[:], data[body:end], fields[:])
+		fields := f.fields()
+		plain, err := aead.Open(content[len(content):], nil, data[body:end], where.body(at, fields[:]))
 		if err != nil {
 			return content, damage(aead, name, data, at, end)
 		}
@@ -204,8 +204,8 @@ func openFrame(aead cipher.AEAD, data []byte, at int64) (f frame, ok bool) {
 		return frame{}, false
 	}
 	var fields [frameFields]byte
-	n := nonce(nonceHeader, at)
-	if _, err := aead.Open(fields[:0], n[:], data[at:at+frameHeader], nil); err != nil {
+	var where bound
+	if _, err := aead.Open(fields[:0], nil, data[at:at+frameHeader], where.at(ofHeader, at)); err != nil {
 		return frame{}, false
 	}
 	return frame{

@@ -11,7 +11,7 @@ import (
 
 const (
 	pageSize   = 4096
-	sealedPage = pageSize + tagSize
+	sealedPage = pageSize + overhead
 	// writeBatch is how many pages are sealed for one write below.
 	writeBatch = 16
 )
@@ -43,6 +43,7 @@ type pagedWriter struct {
 	tail  []byte // up to a page, not yet written
 	page  int64  // number of the page that tail begins
 	dirty bool   // written since the last sync
+	bound bound
 }
 
 func (w *pagedWriter) Write(p []byte) (int, error) {
@@ -72,7 +73,7 @@ func (w *pagedWriter) fill(p *[]byte) error {
 			w.tail = append(w.tail, plain...)
 			plain = w.tail
 		}
-		*out = w.seal(*out, nonceMiddle, plain)
+		*out = w.seal(*out, ofMiddle, plain)
 		w.tail, *p = w.tail[:0], (*p)[take:]
 	}
 	w.dirty = true
@@ -80,9 +81,9 @@ func (w *pagedWriter) fill(p *[]byte) error {
 }
 
 func (w *pagedWriter) seal(out []byte, use byte, plain []byte) []byte {
-	n := nonce(use, w.page)
+	where := w.bound.at(use, w.page)
 	w.page++
-	return w.aead.Seal(out, n[:], plain, nil)
+	return w.aead.Seal(out, nil, plain, where)
 }
 
 // Sync makes what has been written durable, except the bytes after the last whole
@@ -122,7 +123,7 @@ func (w *pagedWriter) Close() error {
 	}
 	if w.broken == nil {
 		w.dirty = true
-		if err := w.put(w.seal(nil, nonceLast, w.tail)); err == nil {
+		if err := w.put(w.seal(nil, ofLast, w.tail)); err == nil {
 			_ = w.sync(w.base.SyncData)
 		}
 	}
@@ -163,11 +164,11 @@ func openPaged(f vfs.File, name string, h *header, physical int64) (*pagedReader
 // physical bytes, unless no file has that many.
 func pagedSize(physical int64) (size, pages int64, ok bool) {
 	payload := physical - headerSize
-	if payload < tagSize {
+	if payload < overhead {
 		return 0, 0, false
 	}
 	pages = (payload + sealedPage - 1) / sealedPage
-	last := payload - (pages-1)*sealedPage - tagSize
+	last := payload - (pages-1)*sealedPage - overhead
 	if last < 0 || last == 0 && pages > 1 {
 		return 0, 0, false
 	}
@@ -224,18 +225,18 @@ func (r *pagedReader) open(buf *[]byte, first, count int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", r.name, err)
 	}
 	plain := sealed[:0]
+	var where bound
 	for page := first; page < first+count; page++ {
-		use := nonceMiddle
+		use := ofMiddle
 		if page == r.pages-1 {
-			use = nonceLast
+			use = ofLast
 		}
 		one := sealed[:min(sealedPage, len(sealed))]
 		sealed = sealed[len(one):]
 		// Moving the page to where it will stay lets it be opened in place.
 		at := len(plain)
 		copy(plain[at:cap(plain)], one)
-		n := nonce(use, page)
-		out, err := r.aead.Open(plain[at:at], n[:], plain[at:at+len(one)], nil)
+		out, err := r.aead.Open(plain[at:at], nil, plain[at:at+len(one)], where.at(use, page))
 		if err != nil {
 			return nil, corrupt(r.name, fmt.Sprintf("page %d of %d does not authenticate", page, r.pages))
 		}
@@ -244,7 +245,7 @@ func (r *pagedReader) open(buf *[]byte, first, count int64) ([]byte, error) {
 	return plain, nil
 }
 
-func (r *pagedReader) physical() int64 { return headerSize + r.size + r.pages*tagSize }
+func (r *pagedReader) physical() int64 { return headerSize + r.size + r.pages*overhead }
 
 func (r *pagedReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
