@@ -21,7 +21,8 @@ const floors = `
 	secret
 	arn durable pkcs11/frame
 	pkcs11
-	store/cryptfs service/kms/key service/kms/intake service/s3/object service/s3/checksum
+	service/s3/checksum
+	store/cryptfs service/kms/key service/kms/intake service/s3/object
 	store blob wire policy identity rootkey
 	rootkey/*
 	wire/plan

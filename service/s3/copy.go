@@ -77,7 +77,7 @@ func (t *taken) body(ctx context.Context, s *Service, span object.Span) (io.Read
 func newCopyIntake(ctx context.Context, body io.Reader, length int64, tagged bool, sum checksum.Algorithm) *intake {
 	in := &intake{r: body, ctx: ctx, max: maxPut, length: length}
 	if tagged {
-		in.md5 = newMD5()
+		in.md5 = checksum.NewMD5()
 	}
 	in.compute(sum)
 	return in

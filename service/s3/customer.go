@@ -2,13 +2,13 @@ package s3
 
 import (
 	"crypto/hkdf"
-	"crypto/md5" // the API's own check of a customer's key, not a protection
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/secret"
+	"github.com/strongroom/strongroom/service/s3/checksum"
 )
 
 // customerKey is a key that a client sent for SSE-C. The zero value is none.
@@ -45,8 +45,9 @@ func (h customerHeaders) read(c *call.Call) (customerKey, error) {
 	if err != nil || len(raw) != 32 {
 		return customerKey{}, invalidArgument("The secret key was invalid for the specified algorithm.")
 	}
-	sum := md5.Sum(raw)
-	if subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(sum[:])), []byte(*h.KeyMD5)) != 1 {
+	sum := checksum.NewMD5()
+	sum.Write(raw)
+	if subtle.ConstantTimeCompare([]byte(base64.StdEncoding.EncodeToString(sum.Sum(nil))), []byte(*h.KeyMD5)) != 1 {
 		return customerKey{}, invalidArgument("The calculated MD5 hash of the key did not match the hash that was provided.")
 	}
 	return customerKey{secret.New(raw), *h.KeyMD5}, nil

@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5" // ETags and Content-MD5 are what the API says they are
 	"encoding/base64"
 	"errors"
 	"hash"
@@ -153,12 +152,12 @@ func newIntake(ctx context.Context, body io.Reader, h *sent, tagged bool) (*inta
 	}
 	if h.MD5 != nil {
 		in.wantMD5, err = base64.StdEncoding.Strict().DecodeString(*h.MD5)
-		if err != nil || len(in.wantMD5) != md5.Size {
+		if err != nil || len(in.wantMD5) != 16 {
 			return nil, invalidDigest()
 		}
 	}
 	if tagged || in.wantMD5 != nil {
-		in.md5 = newMD5()
+		in.md5 = checksum.NewMD5()
 	}
 	if want != nil {
 		want.hash = want.algorithm.New()
@@ -173,9 +172,6 @@ func newIntake(ctx context.Context, body io.Reader, h *sent, tagged bool) (*inta
 // errBody is what a reader of a body that failed is told. It is no form of io.EOF, as
 // the true reason may be: a body that breaks off must not look like one that ends.
 var errBody = errors.New("request body failed")
-
-// newMD5 returns the hash of ETags and of Content-MD5.
-func newMD5() hash.Hash { return md5.New() }
 
 // Read reads the body. At its end it answers io.EOF only if all checks hold; everything
 // else is errBody, and failure then says why.

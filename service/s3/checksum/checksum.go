@@ -12,7 +12,7 @@
 package checksum
 
 import (
-	"crypto/sha1" // SHA-1 is one of the algorithms of the API; it protects against accidents only
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -93,7 +93,7 @@ func (a Algorithm) New() hash.Hash {
 	case CRC64NVME:
 		return crc64nvme.New()
 	case SHA1:
-		return sha1.New() // see the import
+		return newSHA1()
 	case SHA256:
 		return sha256.New()
 	}

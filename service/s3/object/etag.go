@@ -1,10 +1,11 @@
 package object
 
 import (
-	"crypto/md5" // ETags of S3 are MD5; nothing is protected by them
 	"encoding/hex"
 	"strconv"
 	"strings"
+
+	"github.com/strongroom/strongroom/service/s3/checksum"
 )
 
 // ETag is an entity tag: 16 bytes, and for an object uploaded in parts how many.
@@ -36,7 +37,7 @@ func Unquote(tag string) string {
 
 // ETagOfParts returns the tag of an object made of parts: the MD5 of their tags.
 func ETagOfParts(parts [][16]byte) ETag {
-	h := md5.New()
+	h := checksum.NewMD5()
 	for i := range parts {
 		h.Write(parts[i][:])
 	}
