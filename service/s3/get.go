@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service/s3/object"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -113,19 +114,20 @@ func (s *Service) open(ctx context.Context, b *bucket, key string, o *stored, ke
 
 // reader gives the bytes of a span of an object, piece by piece. It serves one goroutine.
 type reader struct {
-	ctx    context.Context
-	s      *Service
-	object *stored
-	keys   dataKeys
-	place  place
-	list   []segment // that follow
-	begins int64     // where the first of list begins in the object
-	next   int64     // byte of the object that the next piece begins with
-	left   int64     // bytes that still follow, the current piece's included
-	piece  io.ReadCloser
-	held   int64 // bytes left in piece
-	pinned id
-	closed bool
+	ctx     context.Context
+	s       *Service
+	object  *stored
+	keys    dataKeys
+	place   place
+	list    []segment // that follow
+	begins  int64     // where the first of list begins in the object
+	next    int64     // byte of the object that the next piece begins with
+	left    int64     // bytes that still follow, the current piece's included
+	piece   io.ReadCloser
+	held    int64 // bytes left in piece
+	current piece // what piece reads
+	pinned  id
+	closed  bool
 }
 
 var (
@@ -143,9 +145,9 @@ func (r *reader) advance() error {
 	n := min(p.Size-off, r.left)
 	body, err := r.s.pieces.open(r.ctx, p, &r.keys, r.place, off, n)
 	if err != nil {
-		return fmt.Errorf("piece %s: %w", p.ID, err)
+		return fmt.Errorf("%s: %w", p, err)
 	}
-	r.piece, r.held = body, n
+	r.piece, r.held, r.current = body, n, p
 	r.next += n
 	return nil
 }
@@ -183,12 +185,20 @@ func (r *reader) Read(b []byte) (int, error) {
 		if err == io.EOF && r.held == 0 {
 			err = nil
 		} else if err == io.EOF {
-			err = fmt.Errorf("piece ends %d bytes early: %w", r.held, store.ErrCorrupt)
+			err = fmt.Errorf("it ends %d bytes early: %w", r.held, store.ErrCorrupt)
 		}
 		if n > 0 || err != nil || len(b) == 0 {
-			return n, err
+			return n, r.where(err)
 		}
 	}
+}
+
+// where says in an error of damage which piece it was found in.
+func (r *reader) where(err error) error {
+	if errors.Is(err, seal.ErrCorrupt) || errors.Is(err, store.ErrCorrupt) {
+		return fmt.Errorf("%s: %w", r.current, err)
+	}
+	return err
 }
 
 // turn closes the piece that has been read and opens the next.
@@ -212,10 +222,10 @@ func (r *reader) WriteTo(w io.Writer) (total int64, err error) {
 		total += n
 		r.held, r.left = r.held-n, r.left-n
 		if err == nil && r.held != 0 {
-			err = fmt.Errorf("piece ends %d bytes early: %w", r.held, store.ErrCorrupt)
+			err = fmt.Errorf("it ends %d bytes early: %w", r.held, store.ErrCorrupt)
 		}
 		if err != nil {
-			return total, err
+			return total, r.where(err)
 		}
 	}
 	return total, nil

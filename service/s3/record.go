@@ -147,6 +147,15 @@ type piece struct {
 	Mark   seal.Mark // of the sealed bytes in the blob
 }
 
+// String names what holds the piece, so that an operator finds it: the blob, whose name its
+// file has, or a record of the store.
+func (v piece) String() string {
+	if v.Inline {
+		return "record of piece " + v.ID.String()
+	}
+	return "blob " + v.ID.blobKey()
+}
+
 func (p *packer) piece(v piece) {
 	p.fixed(v.ID)
 	p.number(v.Size)
