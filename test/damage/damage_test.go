@@ -154,7 +154,6 @@ func run(t *testing.T, h *house.House, dir string, args ...string) (text string,
 
 func TestEveryDamagedFileIsNamed(t *testing.T) {
 	h := furnish(t)
-	customers := customersFile(t, h)
 	h.Stop()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -178,9 +177,6 @@ func TestEveryDamagedFileIsNamed(t *testing.T) {
 		for _, way := range ways {
 			at := choose.IntN(len(whole))
 			cut := len(way.do(bytes.Clone(whole), at)) < len(whole)
-			if name == customers && !cut {
-				continue // no command has the customer's key; reading it finds it, see below
-			}
 			dir := filepath.Join(t.TempDir(), "d")
 			copyDir(t, h.Dir, dir)
 			write(t, filepath.Join(dir, name), way.do(bytes.Clone(whole), at))
@@ -217,26 +213,6 @@ func judge(t *testing.T, what, base, excuse, text string, err error) {
 	case excuse == "" && !(sentence.MatchString(text) && strings.Contains(text, base)):
 		t.Errorf("%s: want one sentence that names the file\n%s", what, text)
 	}
-}
-
-// customersFile returns the file of the object under the customer's key, which is the shorter
-// of the two: sealing adds a little to both.
-func customersFile(t *testing.T, h *house.House) string {
-	t.Helper()
-	best, from := "", 1<<30
-	for _, name := range files(t, h.Dir) {
-		info, err := os.Stat(filepath.Join(h.Dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if more := int(info.Size()) - len(objects["damage-customer"]); strings.HasPrefix(name, "blobs/") && more >= 0 && more < from {
-			best, from = name, more
-		}
-	}
-	if best == "" {
-		t.Fatal("the customer's object is in no file")
-	}
-	return best
 }
 
 // TestDamagedObjectIsNotServed flips a bit in the sealed bytes of each object: its reader gets an
