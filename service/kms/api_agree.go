@@ -18,7 +18,7 @@ func (s *Service) DeriveSharedSecret(ctx context.Context, in *api.DeriveSharedSe
 		return nil, err
 	}
 	shared, err := e.material.Agree(in.PublicKey)
-	if err := finish(unusable(e, a, "", err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, "", err), in.DryRun, e); err != nil {
 		clear(shared)
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Service) Encapsulate(ctx context.Context, in *api.EncapsulateInput) (*a
 		return nil, err
 	}
 	shared, ciphertext, err := e.material.Encapsulate()
-	if err := finish(unusable(e, a, "", err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, "", err), in.DryRun, e); err != nil {
 		clear(shared)
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Service) Decapsulate(ctx context.Context, in *api.DecapsulateInput) (*a
 		return nil, err
 	}
 	shared, err := e.material.Decapsulate(in.SharedSecretCiphertextBlob)
-	if err := finish(unusable(e, a, "", err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, "", err), in.DryRun, e); err != nil {
 		clear(shared)
 		return nil, err
 	}

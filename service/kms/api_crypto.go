@@ -21,7 +21,7 @@ func (s *Service) Encrypt(ctx context.Context, in *api.EncryptInput) (*api.Encry
 	}
 	a := cryptor(in.EncryptionAlgorithm)
 	blob, err := s.seals(ctx, e, "Encrypt", a, key.Data, in.Plaintext, in.EncryptionContext)
-	if err := finish(err, in.DryRun); err != nil {
+	if err := s.finish(ctx, err, in.DryRun, e); err != nil {
 		return nil, err
 	}
 	return &api.EncryptOutput{CiphertextBlob: blob, KeyId: &e.arn, EncryptionAlgorithm: api.EncryptionAlgorithmSpec(a)}, nil
@@ -37,7 +37,7 @@ func (s *Service) Decrypt(ctx context.Context, in *api.DecryptInput) (*api.Decry
 	if err == nil {
 		err = noRecipient(in.Recipient)
 	}
-	if err := finish(err, in.DryRun); err != nil {
+	if err := s.finish(ctx, err, in.DryRun, cond.key); err != nil {
 		clear(plaintext)
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) ReEncrypt(ctx context.Context, in *api.ReEncryptInput) (*api.R
 		blob, err = s.seals(ctx, to, "ReEncrypt", a, key.Data, plaintext, in.DestinationEncryptionContext)
 	}
 	clear(plaintext)
-	if err := finish(err, in.DryRun); err != nil {
+	if err := s.finish(ctx, err, in.DryRun, from.key, to); err != nil {
 		return nil, err
 	}
 	return &api.ReEncryptOutput{
@@ -140,7 +140,7 @@ func (s *Service) dataKey(ctx context.Context, operation string, spec api.DataKe
 	plaintext = make([]byte, size)
 	rand.Read(plaintext)
 	blob, err = s.seals(ctx, e, operation, key.AESGCM, key.DataKey, plaintext, context)
-	if err := finish(err, dry); err != nil {
+	if err := s.finish(ctx, err, dry, e); err != nil {
 		clear(plaintext)
 		return nil, nil, nil, err
 	}

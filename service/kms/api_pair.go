@@ -56,7 +56,7 @@ func (s *Service) dataKeyPair(ctx context.Context, operation string, spec api.Da
 	}
 	if wire.Val(dry) { // a key is not made for nothing
 		_, err := s.seals(ctx, p.under, operation, key.AESGCM, key.DataKey, nil, context)
-		return pair{}, finish(err, dry)
+		return pair{}, s.finish(ctx, err, dry)
 	}
 	if err := s.make(ctx, func() (err error) {
 		p.private, p.public, err = key.NewPair(key.Spec(spec))
@@ -68,7 +68,7 @@ func (s *Service) dataKeyPair(ctx context.Context, operation string, spec api.Da
 		clear(p.private)
 		return pair{}, err
 	}
-	return p, nil
+	return p, s.finish(ctx, nil, nil, p.under)
 }
 
 // make runs fn, which makes a key, when its turn comes. An RSA key takes a second of a processor and

@@ -16,7 +16,7 @@ func (s *Service) Sign(ctx context.Context, in *api.SignInput) (*api.SignOutput,
 		return nil, err
 	}
 	signature, err := e.material.Sign(a, t, in.Message)
-	if err := finish(unusable(e, a, t, err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, t, err), in.DryRun, e); err != nil {
 		return nil, err
 	}
 	return &api.SignOutput{KeyId: &e.arn, Signature: signature, SigningAlgorithm: in.SigningAlgorithm}, nil
@@ -30,7 +30,7 @@ func (s *Service) Verify(ctx context.Context, in *api.VerifyInput) (*api.VerifyO
 		return nil, err
 	}
 	err = e.material.Verify(a, t, in.Message, in.Signature)
-	if err := finish(unusable(e, a, t, err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, t, err), in.DryRun, e); err != nil {
 		return nil, err
 	}
 	return &api.VerifyOutput{KeyId: &e.arn, SignatureValid: wire.Ptr(true), SigningAlgorithm: in.SigningAlgorithm}, nil
@@ -44,7 +44,7 @@ func (s *Service) GenerateMac(ctx context.Context, in *api.GenerateMacInput) (*a
 		return nil, err
 	}
 	mac, err := e.material.MAC(a, in.Message)
-	if err := finish(unusable(e, a, "", err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, "", err), in.DryRun, e); err != nil {
 		return nil, err
 	}
 	return &api.GenerateMacOutput{KeyId: &e.arn, Mac: mac, MacAlgorithm: in.MacAlgorithm}, nil
@@ -58,7 +58,7 @@ func (s *Service) VerifyMac(ctx context.Context, in *api.VerifyMacInput) (*api.V
 		return nil, err
 	}
 	err = e.material.VerifyMAC(a, in.Message, in.Mac)
-	if err := finish(unusable(e, a, "", err), in.DryRun); err != nil {
+	if err := s.finish(ctx, unusable(e, a, "", err), in.DryRun, e); err != nil {
 		return nil, err
 	}
 	return &api.VerifyMacOutput{KeyId: &e.arn, MacValid: wire.Ptr(true), MacAlgorithm: in.MacAlgorithm}, nil
@@ -98,10 +98,16 @@ func readyKey(ctx context.Context, operation string, u key.Usage, a key.Algorith
 	return e, e.ready(operation, u, a)
 }
 
-// finish is the end of every use of a key: DryRun is answered last, when nothing else is wrong.
-func finish(err error, dry *bool) error {
+// finish is the end of every use of keys: DryRun is answered last, when nothing else is wrong. Else the
+// use is noted.
+func (s *Service) finish(ctx context.Context, err error, dry *bool, keys ...*entry) error {
 	if err == nil && wire.Val(dry) {
 		return dryRun()
+	}
+	if err == nil {
+		for _, e := range keys {
+			s.used(ctx, e)
+		}
 	}
 	return err
 }

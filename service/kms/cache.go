@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"github.com/strongroom/strongroom/policy"
@@ -27,16 +28,17 @@ const (
 const maxRules = 64
 
 // entry is a key as the hot path needs it: one snapshot of all that a decision and a use
-// depend on. It never changes.
+// depend on. It never changes, but for where its uses are noted.
 type entry struct {
 	home
 	record
 	arn      string
 	policy   *policy.Document
-	aliases  []string      // sorted
-	grants   int           // how many there are, of all grantees
-	rules    grant.Rules   // the grants themselves; nil when there are more than maxRules
-	material *key.Material // that encrypts; nil while it is missing
+	aliases  []string            // sorted
+	grants   int                 // how many there are, of all grantees
+	rules    grant.Rules         // the grants themselves; nil when there are more than maxRules
+	material *key.Material       // that encrypts; nil while it is missing
+	use      atomic.Pointer[use] // where its uses are noted; nil before the first
 }
 
 // place says where key material is.

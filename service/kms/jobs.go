@@ -33,7 +33,7 @@ const (
 func (s *Service) handlers() map[string]job.Handler {
 	return map[string]job.Handler{
 		deletionJob: s.runDeletion, rotationJob: s.runRotation, domainJob: s.runDomain,
-		expiryJob: s.runExpiry, paramsJob: s.runParams, eraseJob: s.runErase,
+		expiryJob: s.runExpiry, paramsJob: s.runParams, eraseJob: s.runErase, usesJob: s.runUses,
 		connectJob: s.runConnect, tokenKeyJob: s.runTokenKey,
 	}
 }
@@ -121,6 +121,9 @@ func (s *Service) destroy(tx store.Tx, h home) error {
 		}
 	}
 	if err := add(tx, path(countTag, h.region, h.account), -1, maxKeys); err != nil {
+		return err
+	}
+	if err := tx.Delete([]byte(h.path(usesTag))); err != nil {
 		return err
 	}
 	return tx.Delete([]byte(h.path(keyTag)))

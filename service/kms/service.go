@@ -22,6 +22,7 @@ type Service struct {
 	tokens    *resource.Pager // grant tokens
 	quotas    *quotas         // nil for none
 	imports   secret.Bytes    // key of import tokens
+	uses      uses
 	allowAll  *policy.Document
 	proxies   *xks.Transport // to external key store proxies
 	makers    chan struct{}  // a place for each key that is in the making
@@ -66,5 +67,5 @@ func (s *Service) close() error {
 	s.memos.close()
 	s.proxies.Close()
 	s.sessions.close()
-	return nil
+	return s.writeUses(context.Background())
 }

@@ -75,6 +75,7 @@ var targets = map[string]func(*ask) (call.Target, error){
 	"EnableKeyRotation":    (*ask).enableKeyRotation,
 	"DisableKeyRotation":   func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.DisableKeyRotationInput).KeyId, nil) },
 	"RotateKeyOnDemand":    func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.RotateKeyOnDemandInput).KeyId, nil) },
+	"GetKeyLastUsage":      func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.GetKeyLastUsageInput).KeyId, nil) },
 	"ListKeyRotations":     func(a *ask) (call.Target, error) { return a.own(a.c.In.(*api.ListKeyRotationsInput).KeyId, nil) },
 	"GetKeyRotationStatus": func(a *ask) (call.Target, error) {
 		return a.one(a.c.In.(*api.GetKeyRotationStatusInput).KeyId, anyKey, nil)
