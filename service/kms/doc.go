@@ -52,6 +52,7 @@
 //   - A key is replicated only while it is enabled: with imported material, after the first import.
 //   - Importing the same material again leaves a disabled key disabled. A key that was disabled when its
 //     material went is enabled when the last of it is back, as AWS says.
+//   - Uses count when they succeed, a Verify that finds a signature wrong does not, and a dry run does not.
 //   - An import token may be used any number of times in its day, so that an import whose answer was lost
 //     can be repeated.
 //
@@ -78,6 +79,7 @@
 //	import.go        material that comes from outside, and goes again
 //	multi.go         the set that a multi-Region key belongs to
 //	jobs.go          destruction and rotation, later
+//	uses.go          when and how a key was used last
 //	erase.go         what was destroyed leaves the files of the store
 //	keystore.go      custom key stores; what a caller may ask of them is in keystore_input.go
 //	connect.go       connecting a custom key store, in the background
