@@ -14,7 +14,7 @@ import (
 // that an audit record holds for an input or output, and returns the longer dst.
 //
 // Members go by their RecordName. Sensitive members, blobs and streams are left out,
-// with lists and maps of such; so a secret cannot reach a record unless its shape
+// with lists and maps of such; a URL that was refused and may hold a credential is "***". So a secret cannot reach a record unless its shape
 // fails to say that it is one. Timestamps are ISO 8601, map keys in order, bytes that
 // are not UTF-8 replaced by U+FFFD. A nil v, or one with nothing to print, is null.
 //
@@ -97,6 +97,9 @@ func appendStructure(dst []byte, s *Shape, v reflect.Value) []byte {
 func appendValue(dst []byte, s *Shape, v reflect.Value) []byte {
 	switch s.Kind {
 	case String:
+		if s.leaks(v.String()) {
+			return append(dst, `"***"`...)
+		}
 		return appendText(dst, v.String())
 	case Boolean:
 		return strconv.AppendBool(dst, v.Bool())

@@ -65,6 +65,21 @@ func (s *Shape) rule() *rules {
 	return r
 }
 
+// leaks reports whether a text must not be repeated although its shape is not sensitive: it is
+// meant as part of a URL, is not what the shape allows, and has what a credential or a token
+// stands behind or before in a URL.
+func (s *Shape) leaks(text string) bool {
+	if !strings.ContainsAny(text, "@?") {
+		return false
+	}
+	name := strings.ToLower(s.Name)
+	if !strings.Contains(name, "uri") && !strings.Contains(name, "url") {
+		return false
+	}
+	pattern := s.rule().pattern
+	return pattern != nil && !pattern.MatchString(text)
+}
+
 // idle reports whether no value of s can break a constraint. A shape that is being
 // looked at already adds nothing to the answer.
 func idle(s *Shape, seen map[*Shape]bool) bool {

@@ -105,6 +105,9 @@ func (w *walk) show(v reflect.Value, m *Member) string {
 		return ""
 	}
 	text := java(v, m.Shape)
+	if m.Shape.Kind == String && m.Shape.leaks(text) {
+		return ""
+	}
 	if len(text) > maxShown {
 		text = strings.ToValidUTF8(text[:maxShown], "") + "..."
 	}

@@ -36,7 +36,8 @@ type config struct {
 	Limits      limits   `yaml:"limits"`
 	// Quotas are requests a second of an account in a region: by service, then by group of
 	// operations. What is not named has none.
-	Quotas map[string]map[string]float64 `yaml:"quotas"`
+	Quotas    map[string]map[string]float64 `yaml:"quotas"`
+	KeyStores keyStores                     `yaml:"key-stores"` // of KMS, outside of the house
 }
 
 // limits are the gateway's, as an operator writes them. Zero takes the default.
@@ -125,7 +126,7 @@ func (c *config) under(from *config) {
 	}
 	c.Names = append(c.Names, from.Names...)
 	c.BucketHosts = append(c.BucketHosts, from.BucketHosts...)
-	c.Limits, c.Quotas = from.Limits, from.Quotas
+	c.Limits, c.Quotas, c.KeyStores = from.Limits, from.Quotas, from.KeyStores
 }
 
 var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
@@ -168,7 +169,7 @@ func (c *config) complete() error {
 	if c.Reads != "" && c.Reads != "synced" && c.Reads != "written" {
 		return fmt.Errorf("reads are %q or %q, not %q", "synced", "written", c.Reads)
 	}
-	return nil
+	return c.KeyStores.check()
 }
 
 // loopback reports whether an address and port can only be reached from this machine.

@@ -77,6 +77,11 @@ func TestConfigRefusals(t *testing.T) {
 		"certificate alone":  {config: config{Certificate: "a.pem"}, want: "--key"},
 		"two root keys":      {config: config{RootKey: "a", Passphrase: "ask"}, want: "not both"},
 		"reads":              {config: config{Reads: "sometimes"}, want: "sometimes"},
+		"key store timeout":  {file: file("key-stores: {timeout: 1m}"), want: "10s"},
+		"proxy's address":    {file: file("key-stores: {addresses: {xks.example: 10.0.0.1}}"), want: "10.0.0.1"},
+		"cluster id":         {file: file("key-stores: {clusters: {hsm: {module: /m.so, token: t, account: '111122223333'}}}"), want: "hsm"},
+		"cluster's module":   {file: file("key-stores: {clusters: {cluster-22222222222: {token: t, account: '111122223333'}}}"), want: "module"},
+		"cluster's account":  {file: file("key-stores: {clusters: {cluster-22222222222: {module: /m.so, token: t}}}"), want: "account"},
 		"region of one word": {config: config{Regions: []string{"local"}}, want: "local"},
 	} {
 		err := c.config.load(c.file)
@@ -115,5 +120,33 @@ func TestCommandLine(t *testing.T) {
 		if n := len(operations(s.api, s.impl, true)) + len(operations(s.api, s.impl, false)); n != len(s.api.Operations) {
 			t.Errorf("%s: %d operations listed of %d", s.api.Name, n, len(s.api.Operations))
 		}
+	}
+}
+
+func TestKeyStoreFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	text := write("empty.pem", "no certificate")
+	const id = "cluster-22222222222"
+	for name, k := range map[string]keyStores{
+		"missing authority": {Roots: []string{filepath.Join(dir, "nowhere.pem")}},
+		"no authority":      {Roots: []string{text}},
+		"missing anchor":    {Clusters: map[string]cluster{id: {Anchor: filepath.Join(dir, "nowhere.pem")}}},
+		"no anchor":         {Clusters: map[string]cluster{id: {Anchor: text}}},
+	} {
+		if _, err := k.open(); err == nil || !strings.Contains(err.Error(), "key-stores") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	k := keyStores{Timeout: time.Second, Addresses: map[string]string{"a": "b:1"}, Clusters: map[string]cluster{id: {Module: "/m", Token: "t", Account: "1"}}}
+	out, err := k.open()
+	if err != nil || out.Roots != nil || out.Timeout != time.Second || out.Addresses["a"] != "b:1" || out.Clusters[id].Token != "t" || out.Clusters[id].Anchor != nil {
+		t.Errorf("got %+v, %v", out, err)
 	}
 }

@@ -34,6 +34,7 @@ type house struct {
 	services []*service.Service
 	queues   []*job.Queue
 	settings settings
+	outside  service.KeyStores // key stores that the house can reach
 }
 
 // settings are what a house remembers of how it was first started.
@@ -62,6 +63,9 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 			h = nil
 		}
 	}()
+	if h.outside, err = cfg.KeyStores.open(); err != nil {
+		return h, err
+	}
 	if h.db, err = store.OpenFile(cfg.path(storeName), root, store.Options{Log: log.With("part", storeName)}); err != nil {
 		return h, err
 	}
@@ -151,6 +155,7 @@ func (h *house) room(name string) *service.Room {
 	room := &service.Room{
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
 		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
+		KeyStores: h.outside,
 	}
 	if h.iam != nil { // which comes first, and asks itself
 		room.Principals = h.iam

@@ -52,6 +52,7 @@ type Proxy struct {
 	lies   map[string]Lie
 	seen   []Seen
 	secret string
+	region string
 	stop   chan struct{}
 }
 
@@ -92,7 +93,7 @@ func Start(t testing.TB) *Proxy { return StartTLS(t, nil) }
 // Certificates it speaks plain HTTP.
 func StartTLS(t testing.TB, change func(p *Proxy, c *tls.Config)) *Proxy {
 	t.Helper()
-	p := &Proxy{t: t, keys: make(map[string]*Key), lies: make(map[string]Lie), secret: Secret, stop: make(chan struct{})}
+	p := &Proxy{t: t, keys: make(map[string]*Key), lies: make(map[string]Lie), secret: Secret, region: Region, stop: make(chan struct{})}
 	config := p.certify()
 	if change != nil {
 		change(p, config)
@@ -165,6 +166,13 @@ func (p *Proxy) SetSecret(secret string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.secret = secret
+}
+
+// SetRegion says from which region requests are expected; Region is the default.
+func (p *Proxy) SetRegion(region string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.region = region
 }
 
 // Seen returns the requests so far that came with a good signature.
@@ -252,7 +260,10 @@ func (p *Proxy) answer(r *http.Request, what, keyID string, body []byte) Answer 
 	}
 	q, err := sigv4.Parse(r)
 	if err == nil {
-		err = sigv4.NewVerifier(p).Verify(r.Context(), q, sigv4.Endpoint{Regions: []string{Region}, Service: xks.Service}, body)
+		p.mu.Lock()
+		at := sigv4.Endpoint{Regions: []string{p.region}, Service: xks.Service}
+		p.mu.Unlock()
+		err = sigv4.NewVerifier(p).Verify(r.Context(), q, at, body)
 	}
 	if err != nil {
 		return failure(http.StatusUnauthorized, "AuthenticationFailedException")
