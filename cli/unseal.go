@@ -16,37 +16,46 @@ import (
 // minPassphrase is the fewest bytes of a new passphrase.
 const minPassphrase = 12
 
-// Unsealing is what opens a sealed house: one of the two.
+// Unsealing is what opens a sealed house: one of them.
 type Unsealing struct {
 	Passphrase string `json:"passphrase,omitempty"`
 	Recovery   string `json:"recovery,omitempty"`
+	PIN        string `json:"pin,omitempty"`   // of the token or TPM that the house is configured with
+	Retry      bool   `json:"retry,omitempty"` // what the house is configured with, once more
 }
 
 // Unseal is the command that gives a sealed house its passphrase.
 func Unseal(data func() (string, error)) *cobra.Command {
-	recovery := false
+	recovery, pin, retry := false, false, false
 	cmd := &cobra.Command{
 		Use:   "unseal",
 		Short: "Open a house that started sealed",
-		Long:  "Ask for the passphrase, or the recovery code, and give it to the house that waits for it.",
-		Args:  cobra.NoArgs,
+		Long: `Ask for the passphrase, the recovery code or a PIN, and give it to the house that waits for it. With --retry
+nothing is asked: the house tries again what it is configured with, such as a token that is back.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := data()
 			if err != nil {
 				return err
 			}
-			prompt := "Passphrase of the house: "
-			if recovery {
-				prompt = "Recovery code: "
-			}
-			given, err := AskPassphrase(prompt)
-			if err != nil {
-				return err
-			}
-			defer given.Wipe()
-			u := Unsealing{Passphrase: string(given.Reveal())}
-			if recovery {
-				u = Unsealing{Recovery: string(given.Reveal())}
+			u := Unsealing{Retry: retry}
+			for _, ask := range []struct {
+				wanted bool
+				prompt string
+				answer *string
+			}{
+				{recovery, "Recovery code: ", &u.Recovery}, {pin, "PIN: ", &u.PIN},
+				{!recovery && !pin && !retry, "Passphrase of the house: ", &u.Passphrase},
+			} {
+				if !ask.wanted {
+					continue
+				}
+				given, err := AskPassphrase(ask.prompt)
+				if err != nil {
+					return err
+				}
+				*ask.answer = string(given.Reveal())
+				given.Wipe()
 			}
 			if err := NewClient(dir).Call(cmd.Context(), "POST", "/v1/unseal", u, nil); err != nil {
 				return err
@@ -56,6 +65,9 @@ func Unseal(data func() (string, error)) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&recovery, "recovery", false, "use the recovery code instead of the passphrase")
+	cmd.Flags().BoolVar(&pin, "pin", false, "use the PIN of the token or TPM that the house is configured with")
+	cmd.Flags().BoolVar(&retry, "retry", false, "try again what the house is configured with")
+	cmd.MarkFlagsMutuallyExclusive("recovery", "pin", "retry")
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/strongroom/strongroom/secret"
@@ -35,6 +36,7 @@ type Slot struct {
 	ID      int
 	Kind    string
 	Created string // time, RFC 3339, UTC
+	About   string // what a person can tell the slot by, such as its token's label; may be ""
 }
 
 // Init makes a root key and the seal file at sealPath, with a slot for each provider
@@ -149,9 +151,20 @@ func Slots(sealPath string) ([]Slot, error) {
 	}
 	var out []Slot
 	for _, sl := range s.Slots {
-		out = append(out, Slot{ID: sl.ID, Kind: sl.Kind, Created: sl.Created})
+		out = append(out, Slot{ID: sl.ID, Kind: sl.Kind, Created: sl.Created, About: sl.about()})
 	}
 	return out, nil
+}
+
+// about says what of a slot's parameters means something to people.
+func (sl slot) about() string {
+	var parts []string
+	for _, name := range []string{"token", "serial", "key", "pcrs", "pin"} {
+		if value := sl.Params[name]; value != "" {
+			parts = append(parts, name+" "+strconv.Quote(value))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // AddSlot adds a slot for a provider, durably, and returns its number.

@@ -29,11 +29,15 @@ type config struct {
 	BucketHosts []string `yaml:"bucket-hosts"` // names below which buckets have names of their own
 	RootKey     string   `yaml:"root-key"`     // key file; outside the data directory
 	Passphrase  string   `yaml:"passphrase"`   // "ask", or a file that holds it; instead of a key file
-	Certificate string   `yaml:"certificate"`  // PEM files, instead of the local authority
-	Key         string   `yaml:"key"`
-	Reads       string   `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
-	Log         string   `yaml:"log"`   // "error", "warn", "info" or "debug"
-	Limits      limits   `yaml:"limits"`
+	// RootKeyPKCS11 and RootKeyTPM say which token or TPM opens the root key, instead of a key file; see way.
+	RootKeyPKCS11 string `yaml:"root-key-pkcs11"`
+	RootKeyTPM    string `yaml:"root-key-tpm"`
+
+	Certificate string `yaml:"certificate"` // PEM files, instead of the local authority
+	Key         string `yaml:"key"`
+	Reads       string `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
+	Log         string `yaml:"log"`   // "error", "warn", "info" or "debug"
+	Limits      limits `yaml:"limits"`
 	// Quotas are requests a second of an account in a region: by service, then by group of
 	// operations. What is not named has none.
 	Quotas    map[string]map[string]float64 `yaml:"quotas"`
@@ -64,6 +68,8 @@ func (c *config) bindHouse(f *pflag.FlagSet) {
 	f.StringVar(&c.Data, "data", "", "data directory (default: strongroom in your state folder)")
 	f.StringVar(&c.RootKey, "root-key", "", "file with the root key, outside the data directory (default: in your configuration folder)")
 	f.StringVar(&c.Passphrase, "passphrase", "", `open with a passphrase instead of a key file: "ask", or a file that holds it`)
+	f.StringVar(&c.RootKeyPKCS11, "root-key-pkcs11", "", "open with a PKCS#11 token instead of a key file: module=FILE,token=LABEL,pin-file=FILE")
+	f.StringVar(&c.RootKeyTPM, "root-key-tpm", "", "open with a TPM 2.0 instead of a key file: device=/dev/tpmrm0[,pcrs=7+11][,pin-file=FILE]")
 }
 
 // bindServe adds the flags of serve.
@@ -115,6 +121,7 @@ func (c *config) under(from *config) {
 		from string
 	}{
 		{&c.Data, from.Data}, {&c.Listen, from.Listen}, {&c.Metrics, from.Metrics}, {&c.RootKey, from.RootKey}, {&c.Passphrase, from.Passphrase},
+		{&c.RootKeyPKCS11, from.RootKeyPKCS11}, {&c.RootKeyTPM, from.RootKeyTPM},
 		{&c.Certificate, from.Certificate}, {&c.Key, from.Key}, {&c.Reads, from.Reads}, {&c.Log, from.Log},
 	} {
 		if *f.to == "" {
@@ -158,8 +165,8 @@ func (c *config) complete() error {
 	if (c.Certificate == "") != (c.Key == "") {
 		return errors.New("--certificate and --key go together")
 	}
-	if c.RootKey != "" && c.Passphrase != "" {
-		return errors.New("give a root key file or a passphrase, not both")
+	if err := c.way().check(); err != nil {
+		return err
 	}
 	for name := range c.Quotas {
 		if name != "kms" {
@@ -202,7 +209,7 @@ func (c *config) paths() error {
 		c.RootKey, err = filepath.Abs(c.RootKey)
 		return err
 	}
-	if c.Passphrase != "" {
+	if !c.way().none() {
 		return nil
 	}
 	if homeErr != nil && os.Getenv("XDG_CONFIG_HOME") == "" {

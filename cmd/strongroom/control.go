@@ -118,11 +118,19 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	given := func(s string) func() (secret.Bytes, error) {
 		return func() (secret.Bytes, error) { return secret.FromString(s), nil }
 	}
-	p := rootkey.PassphraseProvider(given(u.Passphrase))
-	if u.Recovery != "" {
+	p, err := rootkey.PassphraseProvider(given(u.Passphrase)), error(nil)
+	switch {
+	case u.Recovery != "":
 		p = rootkey.RecoveryProvider(given(u.Recovery))
+	case u.PIN != "":
+		p, err = c.cfg.way().withPIN().provider(asking{passphrase: nobody, pin: given(u.PIN)})
+	case u.Retry:
+		p, err = c.cfg.way().provider(asking{passphrase: nobody, pin: nobody})
 	}
-	key, err := rootkey.Open(c.cfg.path(sealName), p)
+	var key *rootkey.Key
+	if err == nil {
+		key, err = rootkey.Open(c.cfg.path(sealName), p)
+	}
 	if err != nil {
 		c.log.Warn("unsealing was refused", "error", err)
 		http.Error(w, err.Error(), http.StatusForbidden)
@@ -133,6 +141,11 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	default:
 		key.Close() // open already, or opening
 	}
+}
+
+// nobody is who can be asked for what a request did not bring.
+func nobody() (secret.Bytes, error) {
+	return secret.Bytes{}, errors.New("it was not given")
 }
 
 func (c *control) env(h *house, w http.ResponseWriter, r *http.Request) error {

@@ -3,6 +3,7 @@
 //
 // This package is the one binary. serve.go starts a house, house.go joins its parts,
 // services.go is the list of its services, config.go is what an operator can choose,
+// provider.go is how its root key opens, slots.go and rotate.go change that,
 // control.go answers the operator's commands, and backup.go, restore.go and check.go look after
 // a data directory. The commands that speak to a running house are in package cli.
 package main
@@ -84,7 +85,7 @@ To begin:
 	}
 	root.AddCommand(
 		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), operationsCommand(),
-		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), versionCommand(),
+		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), rootkeyCommand(cfg, load), versionCommand(),
 	)
 	return root
 }

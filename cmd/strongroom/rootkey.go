@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/strongroom/strongroom/cli"
 	"github.com/strongroom/strongroom/durable"
@@ -17,22 +15,11 @@ import (
 	"github.com/strongroom/strongroom/secret"
 )
 
-// passphraseAsk is the --passphrase that asks the person at the terminal.
-const passphraseAsk = "ask"
+// askPerson is the --passphrase, and the pin-file, that asks the person at the terminal.
+const askPerson = "ask"
 
 // errNoTerminal says that a passphrase was to be asked for and nobody is there.
-var errNoTerminal = errors.New("there is no terminal to ask for the passphrase at")
-
-// provider is what opens the root key without anybody's help, as the operator configured it.
-func (c *config) provider(ask func() (secret.Bytes, error)) rootkey.Provider {
-	switch c.Passphrase {
-	case "":
-		return rootkey.FileProvider(c.RootKey)
-	case passphraseAsk:
-		return rootkey.PassphraseProvider(ask)
-	}
-	return rootkey.PassphraseProvider(func() (secret.Bytes, error) { return readPassphrase(c.Passphrase) })
-}
+var errNoTerminal = errors.New("there is no terminal to ask a person at")
 
 // readPassphrase reads a passphrase file, less the newline that editors put at its end.
 func readPassphrase(path string) (secret.Bytes, error) {
@@ -44,64 +31,80 @@ func readPassphrase(path string) (secret.Bytes, error) {
 }
 
 // checkPassphraseFile refuses a passphrase file that is not fit for a new house.
-func (c *config) checkPassphraseFile() error {
-	if c.Passphrase == "" || c.Passphrase == passphraseAsk {
+func (w way) checkPassphraseFile() error {
+	if w.passphrase == "" || w.passphrase == askPerson {
 		return nil
 	}
-	given, err := readPassphrase(c.Passphrase)
+	given, err := readPassphrase(w.passphrase)
 	if err != nil {
 		return err
 	}
 	defer given.Wipe()
 	if err := cli.CheckPassphrase(given); err != nil {
-		return fmt.Errorf("passphrase file %s: %w", c.Passphrase, err)
+		return fmt.Errorf("passphrase file %s: %w", w.passphrase, err)
 	}
 	return nil
 }
 
 // openRoot opens the root key of an existing house.
-func openRoot(cfg *config) (*rootkey.Key, error) {
-	return rootkey.Open(cfg.path(sealName), cfg.provider(func() (secret.Bytes, error) {
-		if !term.IsTerminal(int(os.Stdin.Fd())) {
-			return secret.Bytes{}, fmt.Errorf("%w: %w", rootkey.ErrSealed, errNoTerminal)
+func openRoot(cfg *config) (*rootkey.Key, error) { return openWith(cfg, cfg.way()) }
+
+// openWith opens the root key of an existing house in one of several ways.
+func openWith(cfg *config, ways ...way) (*rootkey.Key, error) {
+	ask, forget := askToOpen()
+	defer forget()
+	var providers []rootkey.Provider
+	for _, w := range ways {
+		p, err := w.provider(ask)
+		if err != nil {
+			return nil, err
 		}
-		return cli.AskPassphrase("Passphrase of the house: ")
-	}))
+		providers = append(providers, p)
+	}
+	return rootkey.Open(cfg.path(sealName), providers...)
 }
 
 // openRecovery opens the root key of an existing house with its recovery code.
 func openRecovery(cfg *config) (*rootkey.Key, error) {
-	return rootkey.Open(cfg.path(sealName), rootkey.RecoveryProvider(func() (secret.Bytes, error) {
-		return cli.AskPassphrase("Recovery code: ")
-	}))
+	ask, forget := once(prompt("Recovery code: "))
+	defer forget()
+	return rootkey.Open(cfg.path(sealName), rootkey.RecoveryProvider(ask))
 }
 
 // makeRoot makes the root key of a new house and says what must be kept.
 func makeRoot(cmd *cobra.Command, cfg *config) (*rootkey.Key, error) {
-	if err := errors.Join(emptyHouse(cfg), cfg.checkPassphraseFile()); err != nil {
+	w := cfg.way()
+	if err := errors.Join(emptyHouse(cfg), w.ready()); err != nil {
 		return nil, err
 	}
-	if cfg.RootKey != "" {
-		if err := durable.MkdirAll(filepath.Dir(cfg.RootKey), 0o700); err != nil {
-			return nil, fmt.Errorf("root key: %w", err)
-		}
+	p, err := w.toMake()
+	if err != nil {
+		return nil, err
 	}
-	key, code, err := rootkey.Init(cfg.path(sealName), cfg.provider(func() (secret.Bytes, error) {
-		if !term.IsTerminal(int(os.Stdin.Fd())) {
-			return secret.Bytes{}, errNoTerminal
-		}
-		return cli.NewPassphrase()
-	}))
+	key, code, err := rootkey.Init(cfg.path(sealName), p)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Printf("\nThis is a new house. Its recovery code is shown only now; it opens the house when the root key is lost:\n\n    %s\n\n", code.Reveal())
-	if cfg.RootKey != "" {
-		cmd.Printf("WARNING: the root key is the file %s.\nWhoever takes it together with the data directory has everything; whoever loses it and the\nrecovery code has nothing. Keep a copy elsewhere, or start with --passphrase ask.\n", cfg.RootKey)
-	}
+	warn(cmd, w)
 	code.Wipe()
 	return key, nil
 }
+
+// warn says what a way to open the root key depends on.
+func warn(cmd *cobra.Command, w way) {
+	switch {
+	case w.file != "":
+		cmd.Printf("WARNING: the root key is the file %s.\nWhoever takes it together with the data directory has everything; whoever loses it and the\nrecovery code has nothing. Keep a copy elsewhere, or start with --passphrase ask.\n", w.file)
+	case w.tpm != "":
+		cmd.Printf("NOTE: this machine's TPM opens the house, and no other. When the TPM is cleared or the machine is lost,\nor other software boots where PCRs are named, only the recovery code opens it.\n")
+	case w.pkcs11 != "":
+		cmd.Printf("NOTE: a key in the token opens the house. When the token or that key is lost, only the recovery code opens it.\n")
+	}
+}
+
+// makeKeyFolder makes the folder of a key file.
+func makeKeyFolder(dir string) error { return durable.MkdirAll(dir, 0o700) }
 
 // emptyHouse refuses to make a new root key over data of an older one.
 func emptyHouse(cfg *config) error {

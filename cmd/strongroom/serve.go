@@ -29,7 +29,7 @@ func serveCommand(cfg *config, load func() error) *cobra.Command {
 		Long: `Start the house and serve it over HTTPS until it is interrupted.
 
 The first start makes everything: the data directory, the root key (a file outside the data
-directory, or a passphrase with --passphrase), a certificate authority for this house, an
+directory, a passphrase with --passphrase, a PKCS#11 token or a TPM with --root-key-pkcs11 or --root-key-tpm), a certificate authority for this house, an
 account and its administrator. What a person needs to go on is printed once.
 
 A house whose root key does not open by itself starts sealed, and waits for
@@ -94,6 +94,9 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 	made, err := h.firstAccount(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if unfinished, err := rootkey.Unfinished(cfg.path(sealName), root); err == nil && unfinished {
+		log.Warn("a rotation of the root key is unfinished: stop the house and run rootkey rotate again")
 	}
 	control.open(h, listener.Addr())
 	announce(cmd, cfg, h, listener.Addr(), made)
@@ -168,8 +171,8 @@ func announce(cmd *cobra.Command, cfg *config, h *house, address net.Addr, made 
 		cmd.Printf("\n")
 	}
 	cmd.Printf("  data                %s\n", cfg.Data)
-	if cfg.RootKey != "" {
-		cmd.Printf("  root key            %s\n", cfg.RootKey)
+	if w := cfg.way(); w.passphrase == "" {
+		cmd.Printf("  root key            %s\n", w)
 	}
 	if cfg.Certificate == "" {
 		cmd.Printf("  certificates        %s\n", cfg.caBundle())
@@ -201,6 +204,17 @@ func (c *config) caBundle() string {
 	return c.path(tlsName + "/ca.pem")
 }
 
+// waits reports whether a house whose root key did not open is to start sealed. A key file or a passphrase file that is
+// the wrong one is the operator's slip, which waiting does not cure. A person may mistype; and a token or a TPM may be another
+// one, be locked, or not be there, while the house must still come up and take the recovery code.
+func (c *config) waits(err error) bool {
+	w := c.way()
+	if errors.Is(err, rootkey.ErrWrongKey) && (w.file != "" || w.passphrase != "" && w.passphrase != askPerson) {
+		return false
+	}
+	return errors.Is(err, rootkey.ErrSealed)
+}
+
 // openOrMakeRoot opens the root key of the house, or makes it at the first start.
 func openOrMakeRoot(cmd *cobra.Command, cfg *config, control *control) (*rootkey.Key, error) {
 	_, err := os.Stat(cfg.path(sealName))
@@ -211,7 +225,7 @@ func openOrMakeRoot(cmd *cobra.Command, cfg *config, control *control) (*rootkey
 		return nil, err
 	}
 	key, err := openRoot(cfg)
-	if !errors.Is(err, rootkey.ErrSealed) || errors.Is(err, rootkey.ErrWrongKey) && cfg.Passphrase != passphraseAsk {
+	if !cfg.waits(err) {
 		return key, err
 	}
 	cmd.Printf("\nStrongroom is sealed: %v\n\nIt waits for:  %s unseal --data %s\n\n", err, self(), cfg.Data)

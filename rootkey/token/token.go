@@ -55,14 +55,17 @@ func Provider(cfg Config) rootkey.Provider {
 	if cfg.Key == "" {
 		cfg.Key = DefaultKey
 	}
-	return provider{cfg}
+	return &provider{cfg: cfg}
 }
 
-type provider struct{ cfg Config }
+type provider struct {
+	cfg     Config
+	refused error // by the token, of the PIN: a second slot must not use up a second try
+}
 
-func (provider) Kind() string { return Kind }
+func (*provider) Kind() string { return Kind }
 
-func (p provider) NewSlot() (params map[string]string, key secret.Bytes, err error) {
+func (p *provider) NewSlot() (params map[string]string, key secret.Bytes, err error) {
 	err = p.with(func(ctx context.Context, s *pkcs11.Session) error {
 		k, err := s.Key(ctx, p.cfg.Key)
 		if errors.Is(err, pkcs11.ErrNotFound) {
@@ -95,7 +98,7 @@ func (p provider) NewSlot() (params map[string]string, key secret.Bytes, err err
 	return params, key, nil
 }
 
-func (p provider) SlotKey(params map[string]string) (key secret.Bytes, err error) {
+func (p *provider) SlotKey(params map[string]string) (key secret.Bytes, err error) {
 	sealed, err := hex.DecodeString(params["sealed"])
 	if err != nil || len(sealed) != keySize+pkcs11.Overhead {
 		return secret.Bytes{}, fmt.Errorf("%w: token parameter %q is malformed", rootkey.ErrCorrupt, "sealed")
@@ -119,7 +122,10 @@ func (p provider) SlotKey(params map[string]string) (key secret.Bytes, err error
 }
 
 // with lends fn an open token.
-func (p provider) with(fn func(ctx context.Context, s *pkcs11.Session) error) (err error) {
+func (p *provider) with(fn func(ctx context.Context, s *pkcs11.Session) error) (err error) {
+	if p.refused != nil {
+		return p.refused
+	}
 	pin, err := p.cfg.PIN()
 	if err != nil {
 		return fmt.Errorf("PIN of token %q: %w", p.cfg.Token, err)
@@ -129,7 +135,8 @@ func (p provider) with(fn func(ctx context.Context, s *pkcs11.Session) error) (e
 	defer cancel()
 	s, err := pkcs11.Open(ctx, pkcs11.Config{Helper: p.cfg.Helper, Module: p.cfg.Module, Token: p.cfg.Token, PIN: pin})
 	if errors.Is(err, pkcs11.ErrPIN) {
-		return fmt.Errorf("%w: %w", rootkey.ErrWrongKey, err)
+		p.refused = fmt.Errorf("%w: %w", rootkey.ErrWrongKey, err)
+		return p.refused
 	}
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ const startTime = 60 * time.Second
 type House struct {
 	Dir      string // data directory
 	RootKey  string
+	Opens    []string // flags that say how the root key opens; nil for --root-key RootKey
 	Endpoint string
 	Account  string
 	Admin    aws.Credentials // of the administrator
@@ -120,11 +121,18 @@ var (
 // serve is the command that starts the house.
 func (h *House) serve() *exec.Cmd {
 	h.t.Helper()
-	cmd := exec.Command(Binary(h.t), append([]string{
-		"serve", "--data", h.Dir, "--root-key", h.RootKey, "--listen", "127.0.0.1:0", "--metrics", "off", "--region", Region,
-	}, h.args...)...)
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics", "off", "--region", Region}, h.where()...)
+	cmd := exec.Command(Binary(h.t), append(args, h.args...)...)
 	cmd.Env = append(os.Environ(), h.Env...)
 	return cmd
+}
+
+// where says which house is meant and how its root key opens.
+func (h *House) where() []string {
+	if h.Opens != nil {
+		return append([]string{"--data", h.Dir}, h.Opens...)
+	}
+	return []string{"--data", h.Dir, "--root-key", h.RootKey}
 }
 
 // KillWhileStarting starts the house after New, Stop or Kill and ends it with SIGKILL that much
@@ -263,7 +271,7 @@ func (h *House) cleanup() {
 
 // Run runs the program with arguments, on this house's directory, and returns what it prints.
 func (h *House) Run(args ...string) (string, error) {
-	cmd := exec.Command(Binary(h.t), append(args, "--data", h.Dir, "--root-key", h.RootKey)...)
+	cmd := exec.Command(Binary(h.t), append(args, h.where()...)...)
 	text, err := cmd.CombinedOutput()
 	return string(text), err
 }
