@@ -22,6 +22,7 @@ var wrappers = map[string]string{
 	"gateway/certs.go":         "gateway.RewrapAuthority",
 	"rootkey/rotate.go":        "it is what wraps again",
 	"service/kms/domain.go":    "service.Service.Rewrap of kms: domain keys",
+	"service/kms/keystore.go":  "service.Service.Rewrap of kms: credentials of key stores",
 	"service/kms/jobs.go":      "under a domain key",
 	"service/kms/material.go":  "under a domain key",
 	"store/backup.go":          "in a backup, which has its own seal file",

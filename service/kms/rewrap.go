@@ -8,31 +8,49 @@ import (
 	"github.com/strongroom/strongroom/store"
 )
 
-// rewrapRoot wraps the domain keys again after a rotation of the root key, and returns how many
-// it had to. All else that the service keeps is under domain keys.
-func (s *Service) rewrapRoot(ctx context.Context, root service.Rewrapper) (changed int, err error) {
-	var from []byte
-	for {
-		var done int
-		var next []byte
-		err := s.update(ctx, func(tx store.Tx) (err error) {
-			done, next, err = rewrapDomains(tx, root, from)
-			return err
-		})
+// underRoot are the records that hold something wrapped under the root key: by their tag, the purpose
+// of a record. All else that the service keeps is under domain keys.
+var underRoot = map[string]func(storeKey []byte) (string, error){
+	domainTag: func(storeKey []byte) (string, error) {
+		region, digits, _ := strings.Cut(strings.TrimPrefix(string(storeKey), path(domainTag, "")), sep)
+		number, err := parseDigits(digits)
 		if err != nil {
-			return changed, err
+			return "", internal("malformed key of a domain key")
 		}
-		if changed += done; next == nil {
-			return changed, nil
+		return purpose(region, number), nil
+	},
+	credentialTag: func(storeKey []byte) (string, error) {
+		h, _, ok := homeOf(storeKey)
+		if !ok {
+			return "", internal("malformed key of a credential")
 		}
-		from = next
-	}
+		return credentialPurpose(h), nil
+	},
 }
 
-// rewrapDomains wraps a batch of domain keys, and returns where the next begins, or nil at the end.
-func rewrapDomains(tx store.Tx, root service.Rewrapper, from []byte) (changed int, next []byte, err error) {
-	prefix := path(domainTag, "")
-	scan := store.Prefix([]byte(prefix))
+// rewrapRoot wraps again, after a rotation of the root key, what lies directly under it, and returns
+// how many records it had to change.
+func (s *Service) rewrapRoot(ctx context.Context, root service.Rewrapper) (changed int, err error) {
+	for tag, purposeOf := range underRoot {
+		for from, more := []byte(nil), true; more; more = from != nil {
+			var done int
+			var next []byte
+			err := s.update(ctx, func(tx store.Tx) (err error) {
+				done, next, err = rewrapBatch(tx, root, tag, purposeOf, from)
+				return err
+			})
+			if err != nil {
+				return changed, err
+			}
+			changed, from = changed+done, next
+		}
+	}
+	return changed, nil
+}
+
+// rewrapBatch wraps a batch of records, and returns where the next begins, or nil at the end.
+func rewrapBatch(tx store.Tx, root service.Rewrapper, tag string, purposeOf func([]byte) (string, error), from []byte) (changed int, next []byte, err error) {
+	scan := store.Prefix([]byte(path(tag, "")))
 	scan.Limit = batch
 	if from != nil {
 		scan.From = from
@@ -42,14 +60,13 @@ func rewrapDomains(tx store.Tx, root service.Rewrapper, from []byte) (changed in
 		if err != nil {
 			return 0, nil, err
 		}
-		region, digits, _ := strings.Cut(strings.TrimPrefix(string(rec.Key), prefix), sep)
-		number, err := parseDigits(digits)
+		purpose, err := purposeOf(rec.Key)
 		if err != nil {
-			return 0, nil, internal("malformed key of a domain key")
+			return 0, nil, err
 		}
-		wrapped, renewed, err := root.Rewrap(purpose(region, number), rec.Value)
+		wrapped, renewed, err := root.Rewrap(purpose, rec.Value)
 		if err != nil {
-			return 0, nil, internal("domain key %d of %s: %w", number, region, err)
+			return 0, nil, internal("%s: %w", purpose, err)
 		}
 		if renewed {
 			fresh[string(rec.Key)] = wrapped

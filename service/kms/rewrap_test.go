@@ -25,7 +25,7 @@ func (m marking) Rewrap(purpose string, wrapped []byte) ([]byte, bool, error) {
 	return append(bytes.Clone(mark), wrapped...), true, nil
 }
 
-// TestRewrapRoot rewraps more domain keys than one transaction takes, in two regions.
+// TestRewrapRoot rewraps more domain keys than one transaction takes, in two regions, and a key store's credential.
 func TestRewrapRoot(t *testing.T) {
 	h, ctx := open(t), context.Background()
 	const each = batch*2/3 + 1
@@ -37,15 +37,16 @@ func TestRewrapRoot(t *testing.T) {
 				}
 			}
 		}
-		return nil
+		proxy := home{"us-east-1", "111122223333", newStoreID()}
+		return tx.Put([]byte(proxy.path(credentialTag)), []byte(credentialPurpose(proxy)))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	calls := 0
 	rewrap := h.Service.Service().Rewrap
-	if n, err := rewrap(ctx, marking{&calls}); err != nil || n != 2*each {
-		t.Errorf("got %d of %d, %v", n, 2*each, err)
+	if n, err := rewrap(ctx, marking{&calls}); err != nil || n != 2*each+1 {
+		t.Errorf("got %d of %d, %v", n, 2*each+1, err)
 	}
 	if n, err := rewrap(ctx, marking{&calls}); err != nil || n != 0 || calls < 4*each {
 		t.Errorf("a second time: got %d, %v after %d calls", n, err, calls)
