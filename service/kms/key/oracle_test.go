@@ -25,8 +25,8 @@ const (
 // it the test is skipped; with STRONGROOM_REQUIRE_CLIENTS=1 it fails.
 func module(t *testing.T, version, sum string) string {
 	t.Helper()
-	if fips140.Enforced() {
-		t.Skip("the vectors are for every algorithm; they run where all of them do")
+	if fips140.Enforced() || testing.Short() {
+		t.Skip("the vectors are many, and for every algorithm; they run where all of them do, without -short")
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", version)
 	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "GOWORK=off", "GOFLAGS=")
