@@ -20,6 +20,7 @@ const (
 	maxParameters = 100 << 10
 	maxAdditional = 28 << 10
 	maxText       = 1 << 10
+	maxARN        = 2 << 10 // as long as ARNs get; a longer one names nothing that can be there
 )
 
 // AppendEntries appends the entries of c to to: the record of what was asked, by whom, and what came of
@@ -145,6 +146,8 @@ func username(p *identity.Principal) string {
 func resources(c *call.Call) []Resource {
 	var list []Resource
 	add := func(r Resource) {
+		// A refused call may have named what it liked, and is recorded all the same.
+		r.ARN = cutTo(maxARN, r.ARN)
 		if !slices.Contains(list, r) {
 			list = append(list, r)
 		}
@@ -309,12 +312,14 @@ func (w *writer) tls(c *call.Call) {
 	w.text("}")
 }
 
-// cut shortens a text that somebody else wrote, between characters.
-func cut(s string) string {
-	if len(s) <= maxText {
+// cut shortens a text that somebody else wrote.
+func cut(s string) string { return cutTo(maxText, s) }
+
+// cutTo shortens a text to n bytes at most, between characters.
+func cutTo(n int, s string) string {
+	if len(s) <= n {
 		return s
 	}
-	n := maxText
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}

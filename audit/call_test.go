@@ -291,6 +291,29 @@ func BenchmarkRecord(b *testing.B) {
 
 // TestAlso says that what a call did in another region has an event there, and that a call which
 // failed did nothing.
+// TestOverlongNamesAreRecorded: whoever names what cannot be is refused elsewhere, and not kept out
+// of the record by the length of the name.
+func TestOverlongNamesAreRecorded(t *testing.T) {
+	long := "arn:aws:s3:::box/" + strings.Repeat("\u00fc", 30_000)
+	c := newCall("Open", func(c *call.Call) {
+		c.Target.Checks = []call.Check{{Action: "lid:Open", Resource: long, Type: "AWS::S3::Object"}}
+		c.Resources = []call.Resource{{Account: mine, Type: "AWS::S3::Bucket", ARN: long}}
+	})
+	for _, e := range AppendEntries(nil, c) {
+		if err := checkEntry(e); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range e.Resources {
+			if !strings.HasPrefix(long, r.ARN) || len(r.ARN) > maxARN || len(r.ARN) < maxARN-1 {
+				t.Errorf("resource of %d bytes, %.30q", len(r.ARN), r.ARN)
+			}
+		}
+		if len(e.Resources) != 2 || !json.Valid(e.JSON) {
+			t.Errorf("got %d resources and %.200s", len(e.Resources), e.JSON)
+		}
+	}
+}
+
 func TestAlso(t *testing.T) {
 	there := Resource{mine, "AWS::Lid::Box", "arn:aws:lid:eu-test-2:" + mine + ":box/1"}
 	c := newCall("Open", func(c *call.Call) {
