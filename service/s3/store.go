@@ -22,8 +22,11 @@ func loadObject(r store.Reader, key []byte) (*stored, error) {
 }
 
 // object returns an object, or nil when there is none. It is shared and must not be
-// changed.
+// changed. A key longer than any object's is an error in S3's words.
 func (s *Service) object(ctx context.Context, b *bucket, key string) (*stored, error) {
+	if len(key) > object.MaxKey {
+		return nil, keyTooLong()
+	}
 	o, err := s.objects.Get(ctx, string(objectKey(b.ID, key)))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -33,6 +36,9 @@ func (s *Service) object(ctx context.Context, b *bucket, key string) (*stored, e
 
 // current returns the object in a transaction or snapshot, or nil.
 func current(r store.Reader, b *bucket, key string) (*stored, error) {
+	if len(key) > object.MaxKey {
+		return nil, keyTooLong()
+	}
 	o, err := loadObject(r, objectKey(b.ID, key))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
