@@ -108,9 +108,12 @@ func (s *Service) GetKeyRotationStatus(ctx context.Context, _ *api.GetKeyRotatio
 	if err != nil {
 		return nil, err
 	}
-	// Imported material is rotated on demand only, and has a status nevertheless.
-	if err := e.onDemand(e.home); err != nil {
-		return nil, err
+	// Key pairs and MAC keys have a status, which is always false: Terraform asks for it of every
+	// key whose material was made here. Imported material is rotated on demand only, and has one too.
+	if e.Origin != api.OriginTypeAwsKms {
+		if err := e.onDemand(e.home); err != nil {
+			return nil, err
+		}
 	}
 	// "While a KMS key is pending deletion, its key rotation status is false."
 	enabled := e.Rotation.Days > 0 && e.mutable(e.arn) == nil

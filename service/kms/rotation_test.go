@@ -202,7 +202,11 @@ func TestRotationIsForSymmetricKeys(t *testing.T) {
 			continue // has rotation on demand
 		}
 		fails[api.RotateKeyOnDemandOutput](h, who, &api.RotateKeyOnDemandInput{KeyId: k.KeyId}, "UnsupportedOperationException", says)
-		fails[api.GetKeyRotationStatusOutput](h, who, &api.GetKeyRotationStatusInput{KeyId: k.KeyId}, "UnsupportedOperationException", says)
+		if status := (&api.GetKeyRotationStatusInput{KeyId: k.KeyId}); c.origin != "AWS_KMS" {
+			fails[api.GetKeyRotationStatusOutput](h, who, status, "UnsupportedOperationException", says)
+		} else if got := must[api.GetKeyRotationStatusOutput](h, who, status); *got.KeyRotationEnabled {
+			t.Errorf("a %s key has rotation", c.spec)
+		}
 		fails[api.ListKeyRotationsOutput](h, who, &api.ListKeyRotationsInput{KeyId: k.KeyId}, "UnsupportedOperationException", says)
 	}
 }

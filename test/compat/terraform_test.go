@@ -90,7 +90,7 @@ func TestTerraform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := house.Start(t)
+	h := house.Start(t, "--region", "eu-west-1")
 	f := newTerraform(t, h, plugins, string(config))
 	f.must("init", "-input=false", "-no-color")
 	if text := f.must("apply", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Apply complete!") || strings.Contains(text, "Check block assertion failed") {

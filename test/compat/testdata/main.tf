@@ -38,6 +38,19 @@ provider "aws" {
   }
 }
 
+# The second region of the house, for replicas.
+provider "aws" {
+  alias                  = "second"
+  region                 = "eu-west-1"
+  skip_region_validation = true
+
+  endpoints {
+    iam = var.endpoint
+    kms = var.endpoint
+    sts = var.endpoint
+  }
+}
+
 data "aws_caller_identity" "me" {}
 
 resource "aws_kms_key" "files" {
@@ -71,6 +84,34 @@ resource "aws_kms_grant" "reader" {
   constraints {
     encryption_context_subset = { "aws:s3:arn" = "${aws_s3_bucket.files.arn}/report.txt" }
   }
+}
+
+# Keys with material of one's own, and keys in two regions.
+resource "aws_kms_external_key" "own" {
+  description             = "material of one's own, ${var.revision}"
+  deletion_window_in_days = 7
+  enabled                 = true
+  key_material_base64     = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+}
+
+resource "aws_kms_key" "everywhere" {
+  description             = "in two regions"
+  multi_region            = true
+  deletion_window_in_days = 7
+}
+
+resource "aws_kms_replica_key" "everywhere" {
+  provider                = aws.second
+  description             = "the replica, ${var.revision}"
+  primary_key_arn         = aws_kms_key.everywhere.arn
+  deletion_window_in_days = 7
+}
+
+resource "aws_kms_key" "signs" {
+  description              = "signs"
+  key_usage                = "SIGN_VERIFY"
+  customer_master_key_spec = "ECC_NIST_P256"
+  deletion_window_in_days  = 7
 }
 
 # A key whose policy names a principal, with an alias of a generated name and a grant that can be retired.
