@@ -142,7 +142,7 @@ func (s *Service) DisconnectCustomKeyStore(ctx context.Context, in *api.Disconne
 	if err != nil {
 		return nil, err
 	}
-	defer s.sessions.drop(k.home)
+	defer s.sessions.shut(k.home)
 	return nil, s.changeStore(ctx, k.home, func(tx store.Tx, r *storeRecord) error {
 		if r.State == api.ConnectionStateTypeDisconnected {
 			return wrongState(k.home, r, "CONNECTED")
@@ -159,7 +159,7 @@ func (s *Service) DeleteCustomKeyStore(ctx context.Context, in *api.DeleteCustom
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.update(ctx, func(tx store.Tx) error {
+	err = s.update(ctx, func(tx store.Tx) error {
 		r, err := read[storeRecord](tx, k.path(storeTag))
 		if err != nil {
 			if errors.Is(err, store.ErrNotFound) {
@@ -180,6 +180,10 @@ func (s *Service) DeleteCustomKeyStore(ctx context.Context, in *api.DeleteCustom
 		}
 		return tx.Delete([]byte(k.path(storeTag)))
 	})
+	if err == nil {
+		s.sessions.drop(k.home)
+	}
+	return nil, err
 }
 
 // namedStore returns the store that a call names, and notes what it is called for the record of

@@ -45,8 +45,8 @@ type tokenSession struct {
 	closed  bool
 }
 
-// token is the backend of a CloudHSM key store: a PKCS#11 token that the operator names.
-type token struct {
+// hsm is the backend of a CloudHSM key store: a PKCS#11 token that the operator names.
+type hsm struct {
 	s          *Service
 	home       home // of the store
 	cluster    service.Cluster
@@ -98,7 +98,7 @@ func (s *Service) updatedCluster(k *keyStore, r *storeRecord, in *api.UpdateCust
 // backend makes what stands behind a store, without connecting to it.
 func (s *Service) backend(h home, r *storeRecord, credential secret.Bytes) (backend, error) {
 	if !r.external() {
-		return token{s, h, s.room.KeyStores.Clusters[r.Cluster], credential}, nil
+		return hsm{s, h, s.room.KeyStores.Clusters[r.Cluster], credential}, nil
 	}
 	p, err := s.proxies.Proxy(xks.Address{
 		Endpoint: r.Endpoint, Path: r.Path, Via: r.Service, Region: h.region, AccessKeyID: r.AccessKeyID, Secret: credential,
@@ -107,7 +107,7 @@ func (s *Service) backend(h home, r *storeRecord, credential secret.Bytes) (back
 }
 
 // use returns the open session of the token's store, opening it when it is not.
-func (t token) use(ctx context.Context) (*pkcs11.Session, error) {
+func (t hsm) use(ctx context.Context) (*pkcs11.Session, error) {
 	if t.cluster.Module == "" || t.cluster.Account != t.home.account {
 		return nil, errNoCluster
 	}
@@ -155,7 +155,17 @@ func (h *tokenSession) close() {
 	}
 }
 
-// drop closes the session of a store, which may have none.
+// shut closes the session of a store that is disconnected, and lets none be opened with its credential
+// before it is connected again: not by a call either that found it connected a moment ago.
+func (all *sessions) shut(h home) {
+	at := h.path(storeTag)
+	all.mu.Lock()
+	held := all.open[at]
+	all.mu.Unlock()
+	held.close()
+}
+
+// drop closes the session of a store, which may have none, and forgets it.
 func (all *sessions) drop(h home) {
 	all.mu.Lock()
 	held := all.open[h.path(storeTag)]
@@ -176,7 +186,7 @@ func (all *sessions) close() {
 }
 
 // connect opens the token anew, so that a changed PIN is noticed, and asks for a sign of life.
-func (t token) connect(ctx context.Context, _ xks.Request) error {
+func (t hsm) connect(ctx context.Context, _ xks.Request) error {
 	t.s.sessions.drop(t.home)
 	session, err := t.use(ctx)
 	if err == nil {
@@ -188,11 +198,11 @@ func (t token) connect(ctx context.Context, _ xks.Request) error {
 	return err
 }
 
-func (t token) half(id string, _ xks.Request) half { return tokenKey{t, id} }
+func (t hsm) half(id string, _ xks.Request) half { return tokenKey{t, id} }
 
 // tokenKey is the half of a key that a token holds, labelled with the id of the KMS key.
 type tokenKey struct {
-	token
+	hsm
 	label string
 }
 
@@ -296,7 +306,7 @@ func tokenCode(err error) api.ConnectionErrorCodeType {
 
 // randomInStore answers GenerateRandom from a CloudHSM key store.
 func (s *Service) randomInStore(ctx context.Context, k *keyStore, n int) ([]byte, error) {
-	t, ok := k.backend.(token)
+	t, ok := k.backend.(hsm)
 	switch {
 	case !ok:
 		return nil, api.UnsupportedOperationException("GenerateRandom is not supported for external key stores.")
@@ -330,7 +340,7 @@ func (s *Service) runTokenKey(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	t, ok := k.backend.(token)
+	t, ok := k.backend.(hsm)
 	if !ok {
 		return nil
 	}

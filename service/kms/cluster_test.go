@@ -174,8 +174,12 @@ func useThroughToken(t *testing.T, token pkcs11.Config) {
 	}
 
 	h.disconnect(id)
-	if s := h.sessions.open; len(s) != 0 {
-		t.Errorf("%d sessions are open", len(s))
+	k, err := h.keyStore(t.Context(), region, account, *id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.backend.(hsm).use(t.Context()); !errors.Is(err, pkcs11.ErrClosed) {
+		t.Errorf("a call that comes late opens the token: %v", err)
 	}
 	fails[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob, EncryptionContext: pairs}, "KMSInvalidStateException", "")
 	if m := must[api.DescribeKeyOutput](h, who, &api.DescribeKeyInput{KeyId: m.KeyId}).KeyMetadata; m.KeyState != "Unavailable" {
