@@ -300,7 +300,7 @@ func TestLyingProxy(t *testing.T) {
 	p.Lies("decrypt", nil)
 	fails[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: spoiled}, "KMSInvalidStateException", scenarios[3].message)
 	p.Lies("decrypt", func(w http.ResponseWriter, r *http.Request, a xkstest.Answer) {
-		http.Redirect(w, r, "https://elsewhere.example/", 307)
+		http.Redirect(w, r, "https://elsewhere.example/", http.StatusTemporaryRedirect)
 	})
 	fails[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob}, "KMSInvalidStateException", cannotInterpret)
 	p.Lies("decrypt", nil)

@@ -158,7 +158,9 @@ func TestRubbish(t *testing.T) {
 		"two objects":       xkstest.Says(200, `{} {}`),
 		"an error with 200": xkstest.Says(200, `{"errorName":"InternalException"}`),
 		"numbers":           xkstest.Says(200, `{"ciphertext":1,"plaintext":2,"keySpec":3,"xksProxyFleetSize":"x"}`),
-		"redirect":          func(w http.ResponseWriter, r *http.Request, _ xkstest.Answer) { http.Redirect(w, r, "/elsewhere", 307) },
+		"redirect": func(w http.ResponseWriter, r *http.Request, _ xkstest.Answer) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		},
 		"error of a server": xkstest.Says(502, "Bad Gateway"),
 		"error as a list":   xkstest.Says(400, `[{"errorName":"InternalException"}]`),
 		"no error name":     xkstest.Says(400, `{"errorMessage":"x"}`),
