@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/strongroom/strongroom/pkcs11/frame"
 	"github.com/strongroom/strongroom/rootkey"
@@ -25,9 +26,19 @@ func main() {
 	// calls under way still need the token.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	_ = rootkey.ProtectProcess() // the house has said so in its log where this fails
+	go endWithParent(os.Getppid())
 	if err := serve(os.Stdin, os.Stdout, openToken); err != nil {
 		os.Exit(1)
 	}
+}
+
+// endWithParent ends the helper once the house that started it is gone. The end of the input says the same, but a
+// module that hangs may keep it from being read.
+func endWithParent(parent int) {
+	for os.Getppid() == parent {
+		time.Sleep(time.Second)
+	}
+	os.Exit(1)
 }
 
 // token is an open token. Its methods may be called together.
