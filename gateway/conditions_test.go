@@ -61,6 +61,7 @@ func TestConditionKeys(t *testing.T) {
 		{direct(user), mine, "aws:currenttime", "2026-05-04T03:02:01Z"},
 		{direct(user), mine, "aws:epochtime", "1777863721"},
 		{direct(user), mine, "aws:requestedregion", testRegion},
+		{direct(user), &call.Check{Region: "eu-test-9"}, "aws:requestedregion", "eu-test-9"},
 		{direct(user), mine, "aws:resourceaccount", testAccount},
 		{direct(user), theirs, "aws:resourceaccount", "444455556666"},
 		{direct(user), mine, "aws:viaawsservice", "false"},

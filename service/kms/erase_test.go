@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"runtime"
@@ -202,9 +203,24 @@ func TestEraseIsScheduledOnce(t *testing.T) {
 	if next := plan(); !next.After(time.Now()) {
 		t.Error("a job that may be running is taken for one to come")
 	}
+	h.room.Store = slow{h.db}
+	if err := h.runErase(t.Context(), job.Job{Kind: eraseJob}); err != nil {
+		t.Errorf("behind a long read: %v", err)
+	}
+	h.room.Store = h.db
+	if j, found := h.job(eraseJob, ""); !found || !j.Due.After(time.Now()) {
+		t.Error("what could not be erased is forgotten")
+	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := h.runErase(stopped, job.Job{Kind: eraseJob}); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
+}
+
+// slow is a store with a read under way that does not end.
+type slow struct{ store.DB }
+
+func (slow) Erase(context.Context, []byte) error {
+	return fmt.Errorf("erase: %w", context.DeadlineExceeded)
 }

@@ -99,12 +99,7 @@ func inState(t *testing.T, h *testHouse, column string) *stated {
 		k.params = h.parameters(k.who, k.id, "RSAES_OAEP_SHA_256")
 		must[api.ImportKeyMaterialOutput](h, k.who, k.params.imports(t, some(1)))
 	}
-	k.blob, k.other = h.encrypt(k.who, k.id, nil), h.encrypt(k.who, k.spare, nil)
-	must[api.CreateAliasOutput](h, k.who, &api.CreateAliasInput{AliasName: wire.Ptr("alias/of-key"), TargetKeyId: k.id})
-	must[api.CreateAliasOutput](h, k.who, &api.CreateAliasInput{AliasName: wire.Ptr("alias/of-spare"), TargetKeyId: k.spare})
-	k.grant = must[api.CreateGrantOutput](h, k.who, &api.CreateGrantInput{
-		KeyId: k.id, GranteePrincipal: wire.Ptr(rootARN(account)), RetiringPrincipal: &k.who.ARN, Operations: ops{"Encrypt", "RetireGrant"},
-	})
+	k.belongings()
 	switch state {
 	case "Disabled":
 		must[api.DisableKeyOutput](h, k.who, &api.DisableKeyInput{KeyId: k.id})
@@ -242,6 +237,64 @@ func TestStateTable(t *testing.T) {
 		}
 		h.shut()
 	}
+}
+
+// unavailable is the column of a key in a custom key store that is not connected. i stands for
+// KMSInvalidStateException, whose words are those of the store, and for the rest see stateTable.
+var unavailable = map[string]string{
+	"CancelKeyDeletion": "4", "CreateAlias": "-", "CreateGrant": "-", "Decrypt": "i", "DeleteAlias": "-", "DeleteImportedKeyMaterial": "u", "DescribeKey": "-",
+	"DisableKey": "-", "DisableKeyRotation": "u", "EnableKey": "-", "EnableKeyRotation": "u", "Encrypt": "i", "GenerateDataKey": "i",
+	"GenerateDataKeyPair": "u", "GenerateDataKeyPairWithoutPlaintext": "u", "GenerateDataKeyWithoutPlaintext": "i", "GetKeyLastUsage": "-", "GetKeyPolicy": "-",
+	"GetKeyRotationStatus": "u", "GetParametersForImport": "u", "GetPublicKey": "u", "ImportKeyMaterial": "u", "ListAliases": "-", "ListGrants": "-",
+	"ListKeyPolicies": "-", "ListKeyRotations": "u", "ListResourceTags": "-", "PutKeyPolicy": "-", "ReEncrypt from": "i", "ReEncrypt to": "i",
+	"ReplicateKey": "u", "RetireGrant": "-", "RevokeGrant": "-", "RotateKeyOnDemand": "u", "ScheduleKeyDeletion": "-", "TagResource": "-",
+	"UntagResource": "-", "UpdateAlias away": "-", "UpdateAlias to": "-", "UpdateKeyDescription": "-", "UpdatePrimaryRegion": "u",
+}
+
+// TestUnavailableKey runs every operation on a key whose custom key store is not connected.
+func TestUnavailableKey(t *testing.T) {
+	h, _ := beside(t)
+	id := h.connected()
+	m := h.externalKey(id, "key-1")
+	k := &stated{testHouse: h, who: admin(t), id: m.KeyId, arn: *m.Arn, spare: h.newKey().KeyId}
+	k.belongings()
+	h.disconnect(id)
+	if got := h.state(k.who, k.id); got != "Unavailable" {
+		t.Fatalf("the key is %s", got)
+	}
+	saved := h.everything()
+	for operation := range stateTable {
+		mark := unavailable[operation]
+		if mark == "" {
+			t.Errorf("%s is not in the column", operation)
+			continue
+		}
+		var name string
+		var in any
+		if name, in = operation, any(&api.UpdatePrimaryRegionInput{KeyId: k.id, PrimaryRegion: wire.Ptr(elsewhere)}); name != "UpdatePrimaryRegion" {
+			name, in = k.call(t, operation)
+		}
+		code, message := k.want(mark[0])
+		if mark == "i" {
+			code = "KMSInvalidStateException"
+		}
+		err := h.do(k.who, name, in).Err
+		if code == "" && err != nil || code != "" && !wire.IsCode(err, code) || message != "" && fmt.Sprint(err) != code+": "+message {
+			t.Errorf("%s: got %v, want %s %s", operation, err, code, message)
+		}
+		h.restore(saved)
+	}
+}
+
+// belongings gives the key a ciphertext, aliases and a grant.
+func (k *stated) belongings() {
+	k.Helper()
+	k.blob, k.other = k.encrypt(k.who, k.id, nil), k.encrypt(k.who, k.spare, nil)
+	must[api.CreateAliasOutput](k.testHouse, k.who, &api.CreateAliasInput{AliasName: wire.Ptr("alias/of-key"), TargetKeyId: k.id})
+	must[api.CreateAliasOutput](k.testHouse, k.who, &api.CreateAliasInput{AliasName: wire.Ptr("alias/of-spare"), TargetKeyId: k.spare})
+	k.grant = must[api.CreateGrantOutput](k.testHouse, k.who, &api.CreateGrantInput{
+		KeyId: k.id, GranteePrincipal: wire.Ptr(rootARN(account)), RetiringPrincipal: &k.who.ARN, Operations: ops{"Encrypt", "RetireGrant"},
+	})
 }
 
 // restore brings all records back to what they were.
