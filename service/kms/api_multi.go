@@ -78,7 +78,7 @@ func (s *Service) UpdatePrimaryRegion(ctx context.Context, in *api.UpdatePrimary
 		if !r.primary(e.home) {
 			return notPrimary(e.home)
 		}
-		if err := r.mutable(e.arn); err != nil {
+		if err := r.usable(e.arn); err != nil {
 			return err
 		}
 		if !slices.Contains(r.Multi.Replicas, to.region) {
@@ -108,7 +108,7 @@ func (s *Service) turnPrimary(tx store.Tx, h home, r *record, to home) error {
 		if at != to {
 			return nil
 		}
-		if err := other.mutable(to.arn()); err != nil {
+		if err := other.usable(to.arn()); err != nil {
 			return err
 		}
 		return s.scheduleRotation(tx, to, other)

@@ -49,7 +49,8 @@
 //   - A rotation on demand is over when it is answered, so GetKeyRotationStatus never shows one.
 //   - The id of imported material is a MAC of the material under a salt of the key's, so that the same
 //     material is known again. All keys of a set share the salt.
-//   - A key is replicated only while it is enabled: with imported material, after the first import.
+//   - A key is replicated only while it is enabled: with imported material, after the first import. Both the
+//     primary key and the replica that takes its place must be enabled.
 //   - Importing the same material again leaves a disabled key disabled. A key that was disabled when its
 //     material went is enabled when the last of it is back, as AWS says.
 //   - Uses count when they succeed, a Verify that finds a signature wrong does not, and a dry run does not.

@@ -68,7 +68,7 @@ var stateTable = map[string]string{
 	"UpdateAlias away":                    "-  -  -  -     -  -  -  -",
 	"UpdateAlias to":                      "-  -  3  r     -  -  -  3",
 	"UpdateKeyDescription":                "-  -  3  r     -  -  -  3",
-	"UpdatePrimaryRegion":                 "-  -  3  r     -  -  -  3",
+	"UpdatePrimaryRegion":                 "-  1  3  r     -  1  5  3",
 }
 
 // stated is a multi-Region primary key with a replica, an alias and a grant, in a state.
@@ -190,6 +190,9 @@ func (k *stated) addReplica() {
 	})
 	if err != nil {
 		k.Fatal(err)
+	}
+	if k.params.GetParametersForImportOutput != nil {
+		k.mustImport(k.who.in(elsewhere), k.id, some(1), nil)
 	}
 }
 
