@@ -21,7 +21,7 @@ const (
 	eccGroup       = "ecc"
 	mldsaGroup     = "ml-dsa"
 	mlkemGroup     = "ml-kem"
-	storeGroup     = "custom-key-store" // a key store, not an account
+	storeGroup     = "custom-key-store" // each key store for itself
 	pairGroup      = "GenerateDataKeyPair-"
 	published      = "published" // no group: all that AWS publishes, times the figure
 )
@@ -59,7 +59,10 @@ type quotas struct {
 }
 
 // bucketName says whose requests a bucket counts.
-type bucketName struct{ region, account, group string }
+type bucketName struct {
+	region, account string
+	group           string // and the key store, if it is one of those
+}
 
 // openQuotas returns the quotas that an operator has chosen, or nil for none.
 func openQuotas(chosen map[string]float64) (*quotas, error) {
@@ -114,7 +117,8 @@ func (q *quotas) take(c *call.Call, checks []call.Check) error {
 		if i > 0 && group == counted[0] {
 			continue
 		}
-		rate := q.rates[group]
+		kind, _, _ := strings.Cut(group, sep)
+		rate := q.rates[kind]
 		if rate == 0 {
 			continue
 		}
@@ -122,7 +126,7 @@ func (q *quotas) take(c *call.Call, checks []call.Check) error {
 		if !ok {
 			b, _ = q.buckets.LoadOrStore(bucketName{c.Region, account, group}, new(bucket))
 		}
-		if !b.(*bucket).take(c.Time, rate, cost(c.Op.Name, group)) {
+		if !b.(*bucket).take(c.Time, rate, cost(c.Op.Name, kind)) {
 			return wire.Errorf("ThrottlingException", http.StatusBadRequest, "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
 		}
 	}
@@ -153,10 +157,11 @@ func groupsOf(dst []string, c *call.Call, checks []call.Check) []string {
 	return dst
 }
 
-// groupOf returns the group of the cryptographic operations with a key.
+// groupOf returns the group of the cryptographic operations with a key, and behind it the key
+// store that the key is in.
 func groupOf(r *record) string {
 	if r.Origin == api.OriginTypeAwsCloudhsm || r.Origin == api.OriginTypeExternalKeyStore {
-		return storeGroup
+		return storeGroup + sep + r.Store
 	}
 	switch kind, _, _ := strings.Cut(string(r.Spec), "_"); {
 	case kind == "RSA":

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -79,9 +80,9 @@ func TestGroupOf(t *testing.T) {
 	}{
 		{"SYMMETRIC_DEFAULT", "AWS_KMS", "symmetric"}, {"HMAC_256", "AWS_KMS", "symmetric"}, {"SYMMETRIC_DEFAULT", "EXTERNAL", "symmetric"},
 		{"RSA_2048", "AWS_KMS", "rsa"}, {"ECC_NIST_P256", "AWS_KMS", "ecc"}, {"SM2", "AWS_KMS", "ecc"}, {"ML_DSA_65", "AWS_KMS", "ml-dsa"}, {"ML_KEM_768", "AWS_KMS", "ml-kem"},
-		{"SYMMETRIC_DEFAULT", "AWS_CLOUDHSM", "custom-key-store"}, {"SYMMETRIC_DEFAULT", "EXTERNAL_KEY_STORE", "custom-key-store"},
+		{"SYMMETRIC_DEFAULT", "AWS_CLOUDHSM", "custom-key-store\x00cks-1"}, {"SYMMETRIC_DEFAULT", "EXTERNAL_KEY_STORE", "custom-key-store\x00cks-1"},
 	} {
-		if got := groupOf(&record{Spec: c.spec, Origin: c.origin}); got != c.want {
+		if got := groupOf(&record{Spec: c.spec, Origin: c.origin, Store: "cks-1"}); got != c.want {
 			t.Errorf("%s %s: got %s, want %s", c.spec, c.origin, got, c.want)
 		}
 	}
@@ -112,6 +113,24 @@ func TestThrottling(t *testing.T) {
 	fails[api.EncryptOutput](h, friend, encrypt, "ThrottlingException", words)
 	if _, err := run[api.GenerateRandomOutput](h, who.in("eu-central-1"), &api.GenerateRandomInput{NumberOfBytes: wire.Ptr[int32](1)}); err != nil {
 		t.Errorf("in another region: %v", err)
+	}
+	// Each key store has a quota of its own, and making data keys takes three times as much of it.
+	if h.quotas, err = openQuotas(map[string]float64{"custom-key-store": 3.001}); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now()
+	inStore := func(id, operation string) error {
+		cond := &conditions{key: &entry{record: record{Origin: api.OriginTypeExternalKeyStore, Store: id}}}
+		c := &call.Call{Time: at, Principal: who.Principal, Region: region, Op: api.API.Operation(operation), In: encrypt}
+		return h.quotas.take(c, []call.Check{{Conditions: cond}})
+	}
+	for _, id := range []string{"cks-1", "cks-2"} {
+		if err := inStore(id, "GenerateDataKey"); err != nil {
+			t.Errorf("the first data key of %s: %v", id, err)
+		}
+		if err := inStore(id, "Encrypt"); !wire.IsCode(err, "ThrottlingException") {
+			t.Errorf("one more call in %s: %v", id, err)
+		}
 	}
 	owned := &api.GenerateDataKeyInput{KeyId: wire.Ptr("alias/owned/s3/" + account), KeySpec: "AES_256"}
 	for range 3 {
