@@ -2,9 +2,6 @@ package cloudtrail
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,8 +13,8 @@ import (
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/identity"
 	"github.com/strongroom/strongroom/policy"
-	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/test/memory"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -26,35 +23,6 @@ const (
 	account = "111122223333"
 	other   = "444455556666"
 )
-
-// testRoot is a root key in memory.
-type testRoot struct{}
-
-func (testRoot) aead(purpose string) cipher.AEAD {
-	sum := sha256.Sum256([]byte("test root key " + purpose))
-	block, err := aes.NewCipher(sum[:])
-	if err != nil {
-		panic(err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
-}
-
-func (r testRoot) Wrap(purpose string, plaintext []byte) ([]byte, error) {
-	return r.aead(purpose).Seal(nil, nil, plaintext, nil), nil
-}
-
-func (r testRoot) Unwrap(purpose string, wrapped []byte) ([]byte, error) {
-	return r.aead(purpose).Open(nil, nil, wrapped, nil)
-}
-
-func (testRoot) Derive(purpose string) secret.Bytes {
-	sum := sha256.Sum256([]byte("derived " + purpose))
-	return secret.New(sum[:])
-}
 
 // testHouse is the service over a real audit log, with the part of the road between decode
 // and record around it.
@@ -66,7 +34,7 @@ type testHouse struct {
 
 func newHouse(t testing.TB) *testHouse {
 	t.Helper()
-	log, err := audit.Open(t.TempDir(), testRoot{}, slog.New(slog.DiscardHandler))
+	log, err := audit.Open(t.TempDir(), memory.Root{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +51,7 @@ func newHouse(t testing.TB) *testHouse {
 // reopen opens the service over the log as a start of the house does.
 func (h *testHouse) reopen() {
 	h.Helper()
-	s, err := Open(h.Context(), &service.Room{Regions: []string{region}, Audit: h.log, Root: testRoot{}})
+	s, err := Open(h.Context(), &service.Room{Regions: []string{region}, Audit: h.log, Root: memory.Root{}})
 	if err != nil {
 		h.Fatal(err)
 	}

@@ -21,12 +21,13 @@ import (
 	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/store/cryptfs"
+	"github.com/strongroom/strongroom/test/memory"
 )
 
 // files returns what stands in the files of the store, decrypted as somebody with the root key can.
 func (h *testHouse) files() map[string][]byte {
 	h.Helper()
-	ring, err := cryptfs.OpenKeyring(vfs.Default, filepath.Join(h.dir, "keyring"), testRoot{}, cryptfs.Limits{})
+	ring, err := cryptfs.OpenKeyring(vfs.Default, filepath.Join(h.dir, "keyring"), memory.Root{}, cryptfs.Limits{})
 	if err != nil {
 		h.Fatal(err)
 	}

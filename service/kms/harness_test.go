@@ -2,9 +2,6 @@ package kms
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"reflect"
@@ -18,9 +15,9 @@ import (
 	"github.com/strongroom/strongroom/identity"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/policy"
-	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/test/memory"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -30,35 +27,6 @@ const (
 	account   = "111122223333"
 	other     = "444455556666"
 )
-
-// testRoot is a root key in memory.
-type testRoot struct{}
-
-func (testRoot) aead(purpose string) cipher.AEAD {
-	sum := sha256.Sum256([]byte("test root key " + purpose))
-	block, err := aes.NewCipher(sum[:])
-	if err != nil {
-		panic(err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
-}
-
-func (r testRoot) Wrap(purpose string, plaintext []byte) ([]byte, error) {
-	return r.aead(purpose).Seal(nil, nil, plaintext, nil), nil
-}
-
-func (r testRoot) Unwrap(purpose string, wrapped []byte) ([]byte, error) {
-	return r.aead(purpose).Open(nil, nil, wrapped, nil)
-}
-
-func (testRoot) Derive(purpose string) secret.Bytes {
-	sum := sha256.Sum256([]byte("derived " + purpose))
-	return secret.New(sum[:])
-}
 
 // testHouse is a key service with just enough of a house around it: callers with policies,
 // and the part of the road between decode and record.
@@ -75,13 +43,13 @@ func open(t testing.TB) *testHouse { return openIn(t, t.TempDir()) }
 
 func openIn(t testing.TB, dir string, change ...func(*service.Room)) *testHouse {
 	t.Helper()
-	db, err := store.OpenFile(dir, testRoot{}, store.Options{})
+	db, err := store.OpenFile(dir, memory.Root{}, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	room := &service.Room{
-		Regions: []string{region, elsewhere}, Store: db, Jobs: job.Open(db, log), Root: testRoot{}, Log: log, Principals: everybody{},
+		Regions: []string{region, elsewhere}, Store: db, Jobs: job.Open(db, log), Root: memory.Root{}, Log: log, Principals: everybody{},
 	}
 	for _, fn := range change {
 		fn(room)

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"strings"
 	"time"
 
@@ -234,36 +233,22 @@ func (s *Service) scheduleExpiry(tx store.Tx, h home, r *record) error {
 // runExpiry destroys the material of a key that has expired. Nobody could use it since then: see
 // keyState.
 func (s *Service) runExpiry(ctx context.Context, j job.Job) error {
-	h, err := jobHome(j.ID)
-	if err != nil {
-		return err
-	}
-	return s.update(ctx, func(tx store.Tx) error {
-		r, err := read[record](tx, h.path(keyTag))
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		changed, at := false, now()
+	return s.changeInJob(ctx, j, func(tx store.Tx, h home, r *record) (changed bool, err error) {
+		at := now()
 		for i := range r.Materials {
 			m := &r.Materials[i]
 			if m.Missing || !m.expired(at) {
 				continue
 			}
 			changed = true
-			if err := s.lose(tx, h, &r, m); err != nil {
-				return err
+			if err := s.lose(tx, h, r, m); err != nil {
+				return false, err
 			}
 		}
 		if !changed {
-			return nil
+			return false, nil
 		}
-		if err := s.scheduleExpiry(tx, h, &r); err != nil {
-			return err
-		}
-		return write(tx, h.path(keyTag), &r)
+		return true, s.scheduleExpiry(tx, h, r)
 	})
 }
 

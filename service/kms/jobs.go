@@ -168,6 +168,20 @@ func (s *Service) scheduleRotation(tx store.Tx, h home, r *record) error {
 // runRotation rotates a key whose time has come. A key that cannot be used is looked at
 // again the next day: it gets its new material when it is enabled.
 func (s *Service) runRotation(ctx context.Context, j job.Job) error {
+	return s.changeInJob(ctx, j, func(tx store.Tx, h home, r *record) (bool, error) {
+		switch {
+		case r.Rotation.Days == 0 || r.replica(h) || now().Before(r.Rotation.Next):
+			return false, nil
+		case r.State != api.KeyStateEnabled:
+			return false, s.room.Jobs.Schedule(tx, job.Job{Kind: rotationJob, ID: j.ID, Due: now().AddDate(0, 0, 1)})
+		}
+		return true, s.rotate(tx, h, r, api.RotationTypeAutomatic)
+	})
+}
+
+// changeInJob runs fn on the record of the key that a job is about, and writes what it left if it
+// says that it changed it. A key that is gone is nobody's failure.
+func (s *Service) changeInJob(ctx context.Context, j job.Job, fn func(tx store.Tx, h home, r *record) (changed bool, err error)) error {
 	h, err := jobHome(j.ID)
 	if err != nil {
 		return err
@@ -180,13 +194,7 @@ func (s *Service) runRotation(ctx context.Context, j job.Job) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case r.Rotation.Days == 0 || r.replica(h) || now().Before(r.Rotation.Next):
-			return nil
-		case r.State != api.KeyStateEnabled:
-			return s.room.Jobs.Schedule(tx, job.Job{Kind: rotationJob, ID: j.ID, Due: now().AddDate(0, 0, 1)})
-		}
-		if err := s.rotate(tx, h, &r, api.RotationTypeAutomatic); err != nil {
+		if changed, err := fn(tx, h, &r); err != nil || !changed {
 			return err
 		}
 		return write(tx, h.path(keyTag), &r)

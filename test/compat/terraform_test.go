@@ -79,6 +79,18 @@ func newTerraform(t *testing.T, h *house.House, plugins, config string) *terrafo
 // has nothing to do, changes it, and destroys it again.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
+	terraformRound(t, "testdata/main.tf", "eu-west-1", "-var", "revision=two")
+}
+
+// TestTerraformMaterial does the same with keys of imported material and keys of two regions.
+func TestTerraformMaterial(t *testing.T) {
+	t.Parallel()
+	terraformRound(t, "testdata/material.tf", "eu-south-1")
+}
+
+// terraformRound applies a configuration in a house with another region, sees that a second plan has nothing
+// to do, applies it once more with the arguments of change, if there are any, and destroys it again.
+func terraformRound(t *testing.T, file, other string, change ...string) {
 	if _, err := exec.LookPath("terraform"); err != nil {
 		missing(t, "there is no terraform: %v", err)
 	}
@@ -86,20 +98,23 @@ func TestTerraform(t *testing.T) {
 	if plugins == "" {
 		missing(t, "the provider hashicorp/aws %s is in none of %v", provider, mirrors())
 	}
-	config, err := os.ReadFile("testdata/main.tf")
+	config, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := house.Start(t, "--region", "eu-west-1")
+	h := house.Start(t, "--region", other)
 	f := newTerraform(t, h, plugins, string(config))
 	f.must("init", "-input=false", "-no-color")
-	if text := f.must("apply", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Apply complete!") || strings.Contains(text, "Check block assertion failed") {
+	apply := []string{"apply", "-auto-approve", "-input=false", "-no-color"}
+	if text := f.must(apply...); !strings.Contains(text, "Apply complete!") || strings.Contains(text, "Check block assertion failed") {
 		t.Errorf("apply: %s", text)
 	}
 	if text, err := f.run("plan", "-detailed-exitcode", "-input=false", "-no-color"); err != nil { // 2 for changes
 		t.Errorf("the second plan is not empty: %v\n%s", err, text)
 	}
-	f.must("apply", "-auto-approve", "-input=false", "-no-color", "-var", "revision=two")
+	if len(change) > 0 {
+		f.must(append(apply, change...)...)
+	}
 	if text := f.must("destroy", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Destroy complete!") {
 		t.Errorf("destroy: %s", text)
 	}
