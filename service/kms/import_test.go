@@ -24,6 +24,7 @@ import (
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/test/outside"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -469,7 +470,7 @@ func openssl(t *testing.T, in []byte, args ...string) []byte {
 	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		outside.Missing(t, "openssl is not installed")
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Stdin = bytes.NewReader(in)

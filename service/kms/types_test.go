@@ -107,7 +107,7 @@ func TestSign(t *testing.T) {
 				t.Errorf("%s %s: %+v", spec, a, v)
 			}
 			if a != "ED25519_PH_SHA_512" {
-				outside(t, public.PublicKey, string(a), in.Message, out.Signature)
+				verifiedOutside(t, public.PublicKey, string(a), in.Message, out.Signature)
 			}
 			check.Message = append([]byte(nil), check.Message...)
 			check.Message[0] ^= 1
@@ -120,8 +120,8 @@ func TestSign(t *testing.T) {
 	}
 }
 
-// outside verifies a signature with what GetPublicKey gave, where the standard library can.
-func outside(t *testing.T, der []byte, a string, message, signature []byte) {
+// verifiedOutside verifies a signature with what GetPublicKey gave, where the standard library can.
+func verifiedOutside(t *testing.T, der []byte, a string, message, signature []byte) {
 	t.Helper()
 	public, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {

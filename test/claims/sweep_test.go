@@ -62,6 +62,12 @@ func newSweep(t *testing.T, h *house.House) *sweep {
 		"kms.CreateKey.Policy": nil, "kms.CreateKey.KeySpec": nil, "kms.CreateKey.KeyUsage": nil, "kms.CreateGrant.RetiringPrincipal": nil,
 		"kms.Description": "described", "NumberOfBytes": int32(16), "kms.KeySpec": kmstypes.DataKeySpecAes256, "kms.ListAliases.KeyId": nil,
 		"kms.Tags": []kmstypes.Tag{{TagKey: aws.String("a"), TagValue: aws.String("b")}}, "kms.TagKeys": []string{"a"}, "kms.CreateKey.Tags": nil,
+		"kms.Message": []byte("message"), "kms.Signature": []byte("signature"), "SigningAlgorithm": "ECDSA_SHA_256", "Mac": []byte("mac"), "MacAlgorithm": "HMAC_SHA_256",
+		"KeyAgreementAlgorithm": "ECDH", "kms.PublicKey": []byte("public key"), "KeyPairSpec": "ECC_NIST_P256",
+		"EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": []byte("ciphertext"),
+		"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048", "ImportToken": []byte("token"), "EncryptedKeyMaterial": []byte("material"),
+		"ReplicaRegion": house.Region, "PrimaryRegion": house.Region, "kms.ReplicateKey.Tags": nil, "kms.ReplicateKey.Policy": nil,
+		"CustomKeyStoreId": "cks-1234567890abcdef0", "CustomKeyStoreName": "a-store", "kms.CreateKey.CustomKeyStoreId": nil, "kms.GenerateRandom.CustomKeyStoreId": nil,
 
 		"Bucket": "sweep-bucket", "s3.CreateBucket.Bucket": "another-bucket", "s3.Key": "object", "UploadId": *upload.UploadId, "PartNumber": one,
 		"s3.UploadPart.Key": "parts", "s3.UploadPartCopy.Key": "parts", "s3.ListParts.Key": "parts", "s3.AbortMultipartUpload.Key": "parts", "s3.CompleteMultipartUpload.Key": "parts",

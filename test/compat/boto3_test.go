@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // python returns a Python that has boto3, or "".
@@ -22,7 +23,7 @@ func TestBoto3(t *testing.T) {
 	t.Parallel()
 	name := python()
 	if name == "" {
-		missing(t, "there is no python3 with boto3 (Debian: apt-get install python3-boto3)")
+		outside.Missing(t, "there is no python3 with boto3 (Debian: apt-get install python3-boto3)")
 	}
 	h := house.Start(t)
 	cmd := exec.Command(name, "testdata/boto3_round.py")

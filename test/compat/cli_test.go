@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // TestEveryCLI takes a file there and back with each AWS CLI that the machine has, older and
@@ -18,7 +19,7 @@ func TestEveryCLI(t *testing.T) {
 	t.Parallel()
 	found := clients()
 	if len(found) == 0 {
-		missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
+		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
 	}
 	h := house.Start(t)
 	for _, client := range found {

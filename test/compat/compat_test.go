@@ -21,15 +21,6 @@ func TestMain(m *testing.M) { house.Main(m) }
 
 var ctx = context.Background()
 
-// missing ends a test whose client is not installed.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("STRONGROOM_REQUIRE_CLIENTS") == "1" {
-		t.Fatalf("STRONGROOM_REQUIRE_CLIENTS is set, and "+format, args...)
-	}
-	t.Skipf("NOT TESTED: "+format, args...)
-}
-
 // root is the folder of the checkout.
 func root(t *testing.T) string {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // encryptionSDK is the AWS Encryption SDK for JavaScript that is tested.
@@ -23,7 +24,7 @@ func TestEncryptionSDK(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, "there is no %s (Debian: apt-get install nodejs npm)", tool)
+			outside.Missing(t, "there is no %s (Debian: apt-get install nodejs npm)", tool)
 		}
 	}
 	dir := t.TempDir()
@@ -32,7 +33,7 @@ func TestEncryptionSDK(t *testing.T) {
 	install := exec.CommandContext(limit, "npm", "install", "--prefix", dir, "--prefer-offline", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", encryptionSDK)
 	install.Dir = dir
 	if text, err := install.CombinedOutput(); err != nil {
-		missing(t, "%s cannot be installed: %v\n%s", encryptionSDK, err, text)
+		outside.Missing(t, "%s cannot be installed: %v\n%s", encryptionSDK, err, text)
 	}
 	source, err := os.ReadFile(filepath.Join("testdata", "encryption_sdk.mjs"))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // opensslRun is openssl in a directory of files.
@@ -57,7 +58,7 @@ func (o *opensslRun) public(client *kms.Client, arn *string) string {
 func openssl(t *testing.T) *opensslRun {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
-		missing(t, "there is no openssl (Debian: apt-get install openssl)")
+		outside.Missing(t, "there is no openssl (Debian: apt-get install openssl)")
 	}
 	return &opensslRun{t, t.TempDir()}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // provider is the version of the provider hashicorp/aws that is tested.
@@ -92,11 +93,11 @@ func TestTerraformMaterial(t *testing.T) {
 // to do, applies it once more with the arguments of change, if there are any, and destroys it again.
 func terraformRound(t *testing.T, file, other string, change ...string) {
 	if _, err := exec.LookPath("terraform"); err != nil {
-		missing(t, "there is no terraform: %v", err)
+		outside.Missing(t, "there is no terraform: %v", err)
 	}
 	plugins := mirror()
 	if plugins == "" {
-		missing(t, "the provider hashicorp/aws %s is in none of %v", provider, mirrors())
+		outside.Missing(t, "the provider hashicorp/aws %s is in none of %v", provider, mirrors())
 	}
 	config, err := os.ReadFile(file)
 	if err != nil {

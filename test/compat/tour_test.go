@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // block is some commands of the tour, and what a person who types them sees.
@@ -68,10 +69,10 @@ func TestTour(t *testing.T) {
 	t.Parallel()
 	found := clients()
 	if len(found) == 0 {
-		missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
+		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
 	}
 	if _, err := exec.LookPath("bash"); err != nil {
-		missing(t, "there is no bash: %v", err)
+		outside.Missing(t, "there is no bash: %v", err)
 	}
 	client := found[0]
 	h := house.Start(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom/strongroom/pkcs11"
 	"github.com/strongroom/strongroom/secret"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 // PIN is the PIN of every token's user.
@@ -21,7 +22,7 @@ const PIN = "canary-pin-491827"
 func Module(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("softhsm2-util"); err != nil {
-		missing(t, "softhsm2-util is not installed")
+		outside.Missing(t, "softhsm2-util is not installed")
 	}
 	for _, pattern := range []string{
 		"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so",
@@ -31,16 +32,8 @@ func Module(t testing.TB) string {
 			return found[0]
 		}
 	}
-	missing(t, "libsofthsm2.so is not installed")
+	outside.Missing(t, "libsofthsm2.so is not installed")
 	return ""
-}
-
-func missing(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("STRONGROOM_REQUIRE_CLIENTS") == "1" {
-		t.Fatalf("STRONGROOM_REQUIRE_CLIENTS is set, and "+format, args...)
-	}
-	t.Skipf("NOT TESTED: "+format, args...)
 }
 
 // Store makes a folder for tokens and sets the environment so that modules loaded from now
@@ -88,7 +81,7 @@ func Helper(t testing.TB) string {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if _, lookErr := exec.LookPath("cc"); lookErr != nil {
-			missing(t, "there is no C compiler to build the helper with")
+			outside.Missing(t, "there is no C compiler to build the helper with")
 		}
 		t.Fatalf("build the helper: %v\n%s", err, out)
 	}
