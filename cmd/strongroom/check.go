@@ -26,9 +26,8 @@ func checkCommand(cfg *config, load func() error) *cobra.Command {
 		Use:   "check",
 		Short: "Read and authenticate everything in a data directory",
 		Long: `Read and authenticate everything in a data directory: every record, the whole audit log with
-its chain and trees, and all stored bytes that lie under the house's own keys. Bytes under the keys
-of customers are read, and must be there and as long as they were written; only those keys open
-them. A running house checks itself; one that is not running is opened for it.`,
+its chain and trees, and the stored bytes of every object, by marks that take no key of a customer
+and open nothing. A running house checks itself; one that is not running is opened for it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := load(); err != nil {

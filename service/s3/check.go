@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/seal"
@@ -27,7 +28,7 @@ type verifier struct {
 }
 
 // verify authenticates all that the service keeps outside the store. It may run while the
-// service serves. The error names the file, and the bucket and key that it belongs to.
+// service serves. The error names the file, and the bucket that it belongs to.
 func (s *Service) verify(ctx context.Context, tell func(string)) error {
 	c := &verifier{s: s, tell: tell}
 	if err := c.records(ctx, "o\x00", c.object); err != nil {
@@ -197,15 +198,9 @@ func (c *verifier) piece(ctx context.Context, p piece) error {
 // name tells the operator which bucket a record of an object belongs to. The object's own key
 // is its owner's and not for the operator's eyes.
 func (c *verifier) name(ctx context.Context, key []byte) string {
-	rest := string(key[2:])
-	for i := range len(rest) {
-		if rest[i] == 0 {
-			name, err := c.value(ctx, bucketIDKey(rest[:i]))
-			if err == nil && name != nil {
-				return "in bucket " + string(name)
-			}
-			break
-		}
+	bucket, _, _ := strings.Cut(string(key[2:]), "\x00")
+	if name, err := c.value(ctx, bucketIDKey(bucket)); err == nil && name != nil {
+		return "in bucket " + string(name)
 	}
 	return "in a bucket that is gone"
 }
