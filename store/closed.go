@@ -14,10 +14,11 @@ import (
 )
 
 // After a crash the end of a log may be missing. After a clean close nothing may: Close
-// leaves a mark that says what there was, and OpenFile compares and removes it.
+// leaves a mark that says what there was, and OpenFile compares and removes it. While Pebble opens,
+// which changes its files, the mark stands without them: an opening that is cut off is taken up by the next.
 //
 //	closed = mark, wrapped for "store/closed"
-//	mark   = last revision (8) | files
+//	mark   = last revision (8) | files, none while it is opened
 //	file   = length of name (uvarint) | name | bytes (uvarint)
 const (
 	closedName    = "closed"
@@ -31,14 +32,38 @@ type closedMark struct {
 	sizes    map[string]int64 // of the files in db/
 }
 
-// putClosedMark writes the mark of a clean close.
+// putClosedMark writes the mark of a clean close, once the files that it names are durable: Pebble leaves
+// the ends of its log and its manifest unsynced when it closes.
 func (f *File) putClosedMark() error {
 	sizes, err := f.tableSizes()
 	if err != nil {
 		return err
 	}
-	plain := binary.BigEndian.AppendUint64(nil, f.applied)
-	for name, size := range sizes {
+	dir := f.path(tablesName)
+	for name := range sizes {
+		if err := syncFile(f.base, f.base.PathJoin(dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := cryptfs.SyncDir(f.base, dir); err != nil {
+		return err
+	}
+	return f.putMark(&closedMark{revision: f.applied, sizes: sizes})
+}
+
+// syncFile makes what was written to a file durable, by whomever it was written.
+func syncFile(base vfs.FS, path string) error {
+	file, err := base.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+// putMark writes a mark durably, in the place of one that may be there.
+func (f *File) putMark(mark *closedMark) error {
+	plain := binary.BigEndian.AppendUint64(nil, mark.revision)
+	for name, size := range mark.sizes {
 		plain = append(binary.AppendUvarint(plain, uint64(len(name))), name...)
 		plain = binary.AppendUvarint(plain, uint64(size))
 	}
@@ -79,9 +104,9 @@ func isPebbles(name string) bool {
 	return strings.HasSuffix(name, ".log") || strings.HasSuffix(name, ".sst")
 }
 
-// readClosedMark returns the mark of a clean close, or nil after a crash, once the
-// files are found to be those that it names.
-func (f *File) readClosedMark() (*closedMark, error) {
+// takeClosedMark returns the mark of a clean close, or nil after a crash, once the
+// files are found to be those that it names. It takes their names out of it: from now on they change.
+func (f *File) takeClosedMark() (*closedMark, error) {
 	path := f.path(closedName)
 	wrapped, err := readSmall(f.base, path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +123,14 @@ func (f *File) readClosedMark() (*closedMark, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: file %s is malformed", err, path)
 	}
-	return mark, f.compareClosedMark(mark)
+	if len(mark.sizes) == 0 {
+		return mark, nil
+	}
+	if err := f.compareClosedMark(mark); err != nil {
+		return nil, err
+	}
+	mark.sizes = nil
+	return mark, f.putMark(mark)
 }
 
 // readSmall returns the bytes of a file that is no longer than a mark can be.

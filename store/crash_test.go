@@ -239,6 +239,46 @@ func failOnce(t *testing.T, base *vfs.MemFS, fs *failing, at int64) (over bool) 
 	return fs.count.Load() < at
 }
 
+// TestOpeningCutOff cuts the power at each write of an opening of a closed store. The next must take it up.
+func TestOpeningCutOff(t *testing.T) {
+	boom := errors.New("boom")
+	for at := int64(1); ; at++ {
+		base, root, l := vfs.NewCrashableMem(), newTestRoot(), &ledger{pad: "some more text"}
+		f := mustOpen(t, base, root, Options{})
+		for range 6 {
+			if err := l.add(f, TxID{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		fs := newFailing(base, boom)
+		fs.at.Store(at)
+		fs.after.Store(true)
+		f, err := openOn(fs, "store", root, Options{})
+		for _, percent := range []int{0, 50, 100} {
+			rng := rand.New(rand.NewPCG(uint64(at), uint64(percent)))
+			image := base.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
+			again := mustOpen(t, image, root, Options{})
+			if _, err := l.check(again); err != nil {
+				t.Fatalf("operation %d, %d %%: %v", at, percent, err)
+			}
+			if err := again.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err == nil {
+			fs.at.Store(0)
+			_ = f.Close()
+		}
+		if fs.count.Load() < at {
+			t.Logf("%d operations", at)
+			return
+		}
+	}
+}
+
 // retryNow lets the next update open the store anew without waiting.
 func (f *File) retryNow() {
 	f.w.Lock()

@@ -141,7 +141,7 @@ func openOn(base vfs.FS, dir string, root Wrapper, opts Options) (*File, error) 
 	if err := f.openKeyring(); err != nil {
 		return nil, err
 	}
-	mark, err := f.readClosedMark()
+	mark, err := f.takeClosedMark()
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
