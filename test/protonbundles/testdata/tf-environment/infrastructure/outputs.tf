@@ -1,0 +1,3 @@
+output "topic_name" {
+  value = terraform_data.topic.output.name
+}

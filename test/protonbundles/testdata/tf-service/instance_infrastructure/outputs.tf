@@ -1,0 +1,3 @@
+output "subscription" {
+  value = terraform_data.subscription.output.name
+}
