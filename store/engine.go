@@ -31,7 +31,9 @@ const layoutVersion = 1
 
 const (
 	memTableSize   = 8 << 20
-	defaultCache   = 48 << 20
+	leastCache     = 48 << 20
+	mostCache      = 1 << 30
+	cacheShare     = 32 // of the machine's memory
 	maxManifest    = 4 << 20
 	maxOpenTables  = 512
 	bloomBits      = 10

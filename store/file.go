@@ -39,7 +39,7 @@ type Wrapper interface {
 
 // Options of a File. The zero value is right for a server.
 type Options struct {
-	Cache        int64         // bytes of block cache; 0 for 48 MiB, memtables included
+	Cache        int64         // bytes of block cache, memtables included; 0 for a 32nd of the memory there is, but 48 MiB at least and 1 GiB at most
 	HistoryBytes int64         // bytes of changes kept for Watch; 0 for 64 MiB
 	HistoryAge   time.Duration // how long changes are kept at most; 0 for a day
 	KeyAge       time.Duration // how long a data key serves new files; 0 for 30 days
@@ -50,7 +50,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Cache <= 0 {
-		o.Cache = defaultCache
+		o.Cache = min(max(machineMemory()/cacheShare, leastCache), mostCache)
 	}
 	if o.HistoryBytes <= 0 {
 		o.HistoryBytes = 64 << 20

@@ -62,7 +62,7 @@ func (s *Service) openMemos() {
 	s.keys = store.NewMemo(db, s.loadKey, store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey})
 	s.aliases = store.NewMemo(db, loadAlias, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(aliasTag)})
 	s.places = store.NewMemo(db, loadPlace, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(materialTag)})
-	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedGrants, Invalidates: only(backingTag)})
+	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(backingTag)})
 	s.keyStores = store.NewMemo(db, s.loadStore, store.MemoOptions{Invalidates: staleStore})
 	s.grants = store.NewMemo(db, loadGrants, store.MemoOptions{Max: maxCachedGrants, Invalidates: staleGrants})
 }

@@ -1,0 +1,130 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/strongroom/strongroom/test/house"
+)
+
+// grantees is how many grants each key of BenchmarkScale has, each to a user of its own.
+const grantees = 10
+
+// BenchmarkScale is each kind of call on keys at random among very many, against the same call on
+// the only key of another house; every key has ten grants. STRONGROOM_BENCH_KEYS says how many are
+// many: 99,000 are nearly all that an account may have, and take half an hour to make.
+func BenchmarkScale(b *testing.B) {
+	many := 1000
+	if s := os.Getenv("STRONGROOM_BENCH_KEYS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		many = n
+	}
+	one, all := newScaled(b, 1), newScaled(b, many)
+	for _, op := range []struct{ name, body string }{
+		{"Encrypt", `{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`},
+		{"GenerateDataKey", `{"KeyId":%q,"KeySpec":"AES_256"}`},
+		{"DescribeKey", `{"KeyId":%q}`},
+		{"GetKeyPolicy", `{"KeyId":%q}`},
+		{"ListGrants", `{"KeyId":%q}`},
+		{"ListKeys", `{"Limit":1}`},
+		{"ListAliases", `{"KeyId":%q}`},
+		{"CreateGrant", `{"KeyId":%q,"GranteePrincipal":"kms.amazonaws.com","Operations":["Encrypt"],"Name":"again"}`},
+		{"TagResource", `{"KeyId":%q,"Tags":[{"TagKey":"a","TagValue":"b"}]}`},
+	} {
+		b.Run(op.name, func(b *testing.B) { compareScaled(b, op.name, all.calls(op.name, op.body, false), one.calls(op.name, op.body, false)) })
+	}
+	const encrypt = `{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`
+	b.Run("EncryptByGrant", func(b *testing.B) {
+		compareScaled(b, "EncryptByGrant", all.calls("Encrypt", encrypt, true), one.calls("Encrypt", encrypt, true))
+	})
+}
+
+func compareScaled(b *testing.B, name string, all, one func(b *testing.B) result) {
+	all(b) // each has been in use before
+	one(b)
+	for range b.N {
+		pair(b, name, 5, func() result { return all(b) }, func() result { return one(b) })
+	}
+}
+
+// scaled is a house with a number of keys.
+type scaled struct {
+	h    *house.House
+	keys []string
+	apps []*server // the house, as each grantee calls it
+}
+
+func newScaled(b *testing.B, n int) *scaled {
+	s, ctx := &scaled{h: house.Start(b)}, context.Background()
+	admin, users := of(s.h), s.h.AsAdmin().IAM()
+	for i := range grantees {
+		name := aws.String(fmt.Sprint("app", i))
+		if _, err := users.CreateUser(ctx, &iam.CreateUserInput{UserName: name}); err != nil {
+			b.Fatal(err)
+		}
+		k, err := users.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name})
+		if err != nil {
+			b.Fatal(err)
+		}
+		app := *admin
+		app.creds = aws.Credentials{AccessKeyID: *k.AccessKey.AccessKeyId, SecretAccessKey: *k.AccessKey.SecretAccessKey}
+		s.apps = append(s.apps, &app)
+	}
+	conns := min(n, 64)
+	admin.load(b, conns, n/conns, func(int, int) []byte { return admin.call(b, "CreateKey", "{}") })
+	for p := kms.NewListKeysPaginator(s.h.AsAdmin().KMS(), &kms.ListKeysInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, k := range page.Keys {
+			s.keys = append(s.keys, *k.KeyId)
+		}
+	}
+	perConn := len(s.keys) / conns
+	s.keys = s.keys[:perConn*conns]
+	admin.load(b, conns, perConn*grantees, func(conn, n int) []byte {
+		key, user := s.keys[conn*perConn+n/grantees], n%grantees
+		return admin.call(b, "CreateGrant", fmt.Sprintf(
+			`{"KeyId":%q,"GranteePrincipal":"arn:aws:iam::%s:user/app%d","Operations":["Decrypt","Encrypt"]}`, key, s.h.Account, user))
+	})
+	b.Logf("%d keys with %d grants each", len(s.keys), grantees)
+	return s
+}
+
+// calls returns rounds of an operation on keys at random, as the administrator or as a grantee.
+func (s *scaled) calls(operation, body string, granted bool) func(b *testing.B) result {
+	return func(b *testing.B) result {
+		const conns, perConn = 16, 500
+		requests := make([][perConn][]byte, conns)
+		var wg sync.WaitGroup
+		for conn := range conns {
+			wg.Go(func() {
+				for n := range perConn {
+					caller, text := of(s.h), body
+					if granted {
+						caller = s.apps[rand.IntN(grantees)]
+					}
+					if operation != "ListKeys" {
+						text = fmt.Sprintf(body, s.keys[rand.IntN(len(s.keys))])
+					}
+					requests[conn][n] = caller.call(b, operation, text)
+				}
+			})
+		}
+		wg.Wait()
+		return of(s.h).load(b, conns, perConn, func(conn, n int) []byte { return requests[conn][n] })
+	}
+}
