@@ -8,6 +8,7 @@ import (
 
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/policy"
+	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -305,6 +306,24 @@ func TestGrantTokens(t *testing.T) {
 	if err := use(k.KeyId, *out.GrantToken); !wire.IsCode(err, "AccessDeniedException") {
 		t.Errorf("token of a revoked grant: %v", err)
 	}
+}
+
+// TestGrantLimit says that a key may have so many grants and no more, and that one which is revoked makes room.
+func TestGrantLimit(t *testing.T) {
+	h := open(t)
+	k, who := h.newKey(), admin(t)
+	at := home{region, account, *k.KeyId}
+	err := h.update(h.Context(), func(tx store.Tx) error {
+		return tx.Put([]byte(at.path(countTag)), []byte(strconv.Itoa(maxGrants-1))) // as if they were there
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &api.CreateGrantInput{KeyId: k.KeyId, GranteePrincipal: wire.Ptr(rootARN(other)), Operations: ops{"Encrypt"}}
+	last := must[api.CreateGrantOutput](h, who, in)
+	fails[api.CreateGrantOutput](h, who, in, "LimitExceededException", "")
+	must[api.RevokeGrantOutput](h, who, &api.RevokeGrantInput{KeyId: k.KeyId, GrantId: last.GrantId})
+	must[api.CreateGrantOutput](h, who, in)
 }
 
 // TestManyGrants says that a key goes on in the same way when it has more grants than are kept with it.

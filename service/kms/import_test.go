@@ -518,11 +518,13 @@ func TestImportFromOpenSSL(t *testing.T) {
 		in.EncryptedKeyMaterial[len(in.EncryptedKeyMaterial)-1] ^= 1
 		fails[api.ImportKeyMaterialOutput](h, who, in, "InvalidCiphertextException", "")
 	}
-	longer := must[api.GetParametersForImportOutput](h, who, &api.GetParametersForImportInput{KeyId: k.KeyId, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: "RSA_3072"})
-	if public, err := x509.ParsePKIXPublicKey(longer.PublicKey); err != nil || public.(*rsa.PublicKey).N.BitLen() != 3072 {
-		t.Errorf("RSA_3072: %v", err)
+	for spec, bits := range map[api.WrappingKeySpec]int{"RSA_3072": 3072, "RSA_4096": 4096} {
+		longer := must[api.GetParametersForImportOutput](h, who, &api.GetParametersForImportInput{KeyId: k.KeyId, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: spec})
+		if public, err := x509.ParsePKIXPublicKey(longer.PublicKey); err != nil || public.(*rsa.PublicKey).N.BitLen() != bits {
+			t.Errorf("%s: %v", spec, err)
+		}
+		must[api.ImportKeyMaterialOutput](h, who, parameters{longer, "RSAES_OAEP_SHA_256"}.imports(t, some(1)))
 	}
-	must[api.ImportKeyMaterialOutput](h, who, parameters{longer, "RSAES_OAEP_SHA_256"}.imports(t, some(1)))
 }
 
 // TestImportOtherSpecs imports material of other specs, as openssl makes and wraps it.

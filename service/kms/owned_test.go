@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/identity"
@@ -130,6 +131,19 @@ func TestServiceManagedKeys(t *testing.T) {
 				t.Errorf("%s of a managed key: %v", op, err)
 			}
 		}
+	}
+	// A year later the key has new material, and what the old made opens.
+	at := home{region, account, *m.KeyId}
+	if err := h.due(rotationJob, at, func(r *record) { r.Rotation.Next = now().Add(-time.Hour) }); err != nil {
+		t.Fatal(err)
+	}
+	next := must[api.GenerateDataKeyOutput](h, poor.through("s3.amazonaws.com"), in)
+	if *next.KeyMaterialId == *out.KeyMaterialId {
+		t.Error("the managed key was not rotated")
+	}
+	must[api.DecryptOutput](h, poor.through("s3.amazonaws.com"), &api.DecryptInput{CiphertextBlob: out.CiphertextBlob})
+	if got := must[api.GetKeyRotationStatusOutput](h, who, &api.GetKeyRotationStatusInput{KeyId: m.KeyId}); time.Until(*got.NextRotationDate) < 364*24*time.Hour {
+		t.Errorf("the next rotation is at %v", got.NextRotationDate)
 	}
 	// DescribeKey makes the keys of the aliases that are set aside.
 	if m := must[api.DescribeKeyOutput](h, who, &api.DescribeKeyInput{KeyId: wire.Ptr("alias/aws/secretsmanager")}).KeyMetadata; m.KeyManager != "AWS" {

@@ -19,6 +19,8 @@ import (
 // grantees is how many grants each key of BenchmarkScale has, each to a user of its own.
 const grantees = 10
 
+const encryptBody = `{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`
+
 // BenchmarkScale is each kind of call on keys at random among very many, against the same call on
 // the only key of another house; every key has ten grants. STRONGROOM_BENCH_KEYS says how many are
 // many: 99,000 are nearly all that an account may have, and take half an hour to make.
@@ -33,7 +35,7 @@ func BenchmarkScale(b *testing.B) {
 	}
 	one, all := newScaled(b, 1), newScaled(b, many)
 	for _, op := range []struct{ name, body string }{
-		{"Encrypt", `{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`},
+		{"Encrypt", encryptBody},
 		{"GenerateDataKey", `{"KeyId":%q,"KeySpec":"AES_256"}`},
 		{"DescribeKey", `{"KeyId":%q}`},
 		{"GetKeyPolicy", `{"KeyId":%q}`},
@@ -43,11 +45,12 @@ func BenchmarkScale(b *testing.B) {
 		{"CreateGrant", `{"KeyId":%q,"GranteePrincipal":"kms.amazonaws.com","Operations":["Encrypt"],"Name":"again"}`},
 		{"TagResource", `{"KeyId":%q,"Tags":[{"TagKey":"a","TagValue":"b"}]}`},
 	} {
-		b.Run(op.name, func(b *testing.B) { compareScaled(b, op.name, all.calls(op.name, op.body, false), one.calls(op.name, op.body, false)) })
+		b.Run(op.name, func(b *testing.B) {
+			compareScaled(b, op.name, all.calls(op.name, op.body, false), one.calls(op.name, op.body, false))
+		})
 	}
-	const encrypt = `{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`
 	b.Run("EncryptByGrant", func(b *testing.B) {
-		compareScaled(b, "EncryptByGrant", all.calls("Encrypt", encrypt, true), one.calls("Encrypt", encrypt, true))
+		compareScaled(b, "EncryptByGrant", all.calls("Encrypt", encryptBody, true), one.calls("Encrypt", encryptBody, true))
 	})
 }
 
@@ -99,6 +102,9 @@ func newScaled(b *testing.B, n int) *scaled {
 		key, user := s.keys[conn*perConn+n/grantees], n%grantees
 		return admin.call(b, "CreateGrant", fmt.Sprintf(
 			`{"KeyId":%q,"GranteePrincipal":"arn:aws:iam::%s:user/app%d","Operations":["Decrypt","Encrypt"]}`, key, s.h.Account, user))
+	})
+	admin.load(b, conns, perConn, func(conn, n int) []byte { // each is in use
+		return admin.call(b, "Encrypt", fmt.Sprintf(encryptBody, s.keys[conn*perConn+n]))
 	})
 	b.Logf("%d keys with %d grants each", len(s.keys), grantees)
 	return s

@@ -5,6 +5,10 @@ package rootkeys
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -33,9 +38,10 @@ type kept struct {
 	h       *house.House
 	sealed  []byte
 	session aws.Credentials
+	begun   *kms.GetParametersForImportOutput
 }
 
-// fill puts an object, a ciphertext and a session into a house.
+// fill puts an object, a ciphertext, a session and an import that has begun into a house.
 func fill(t *testing.T, h *house.House) *kept {
 	t.Helper()
 	ctx, admin := context.Background(), h.AsAdmin()
@@ -59,9 +65,39 @@ func fill(t *testing.T, h *house.House) *kept {
 	if err != nil {
 		t.Fatal(err)
 	}
+	external, err := admin.KMS().CreateKey(ctx, &kms.CreateKeyInput{Origin: kmstypes.OriginTypeExternal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := admin.KMS().GetParametersForImport(ctx, &kms.GetParametersForImportInput{
+		KeyId: external.KeyMetadata.KeyId, WrappingAlgorithm: kmstypes.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: kmstypes.WrappingKeySpecRsa2048,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &kept{h, encrypted.CiphertextBlob, aws.Credentials{
 		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
-	}}
+	}, begun}
+}
+
+// importNow ends the import that has begun, with the same material each time.
+func (k *kept) importNow(t *testing.T) {
+	t.Helper()
+	public, err := x509.ParsePKIXPublicKey(k.begun.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, public.(*rsa.PublicKey), make([]byte, 32), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.h.AsAdmin().KMS().ImportKeyMaterial(context.Background(), &kms.ImportKeyMaterialInput{
+		KeyId: k.begun.KeyId, ImportToken: k.begun.ImportToken, EncryptedKeyMaterial: wrapped,
+		ExpirationModel: kmstypes.ExpirationModelTypeKeyMaterialDoesNotExpire,
+	})
+	if err != nil {
+		t.Errorf("the import that had begun: %v", err)
+	}
 }
 
 // there sees that all of it is there, in a house that runs.
@@ -83,6 +119,7 @@ func (k *kept) there(t *testing.T) {
 	if _, err := k.h.As(k.session).STS().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err != nil {
 		t.Errorf("the session: %v", err)
 	}
+	k.importNow(t)
 }
 
 // run runs a command on the house, which must succeed.
