@@ -52,12 +52,10 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	if err != nil {
 		return nil, err
 	}
-	undo, err := s.placeInStore(ctx, h, in, &r)
-	if err != nil {
+	if err := s.placeInStore(ctx, h, in, &r); err != nil {
 		return nil, err
 	}
 	if err := s.update(ctx, func(tx store.Tx) error { return s.addKey(tx, h, &r, m) }); err != nil {
-		undo()
 		return nil, err
 	}
 	c.Resources = append(c.Resources, call.Resource{Account: h.account, Type: keyType, ARN: h.arn()})
@@ -105,6 +103,11 @@ func (s *Service) addKey(tx store.Tx, h home, r *record, m *key.Material) error 
 	}
 	if err := claim(tx, h, r); err != nil {
 		return err
+	}
+	if r.Origin == api.OriginTypeAwsCloudhsm {
+		if err := s.keepTokenKey(tx, h); err != nil {
+			return err
+		}
 	}
 	if r.Rotation.Days > 0 {
 		if err := s.scheduleRotation(tx, h, r); err != nil {

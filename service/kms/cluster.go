@@ -22,12 +22,16 @@ import (
 	"github.com/strongroom/strongroom/wire"
 )
 
-// tokenKeyJob destroys the other half of a deleted key in its token. Its ID is the jobID of the
-// deleted key, its payload the id of the store.
+// tokenKeyJob destroys the other half of a key that is not there in its token. Its ID is the jobID of the
+// key, its payload the id of the store.
 const tokenKeyJob = "delete key of a token"
 
 // tokenTries is how often that is tried. AWS calls it a best effort too.
 const tokenTries = 12
+
+// tokenGrace is how long a new half waits in its token for the KMS key that it belongs to: longer than any
+// call takes.
+const tokenGrace = 10 * time.Minute
 
 // sessions are the open tokens, one for each CloudHSM key store that is in use. A session belongs
 // to a store with one credential; another credential needs another one.
@@ -250,22 +254,12 @@ func (k tokenKey) check(ctx context.Context) error {
 }
 
 // generate makes the half of a new key, which never leaves the token.
-func (k tokenKey) generate(ctx context.Context) (undo func(), err error) {
+func (k tokenKey) generate(ctx context.Context) error {
 	session, err := k.use(ctx)
 	if err == nil {
 		_, err = session.GenerateKey(ctx, k.label)
 	}
-	if err != nil {
-		return nil, tokenFailure(err, api.CustomKeyStoreInvalidStateException)
-	}
-	return func() {
-		// The call may have been given up; the key is to go all the same.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := session.DeleteKey(ctx, k.label); err != nil {
-			k.s.room.Log.Warn("key of a token is left over", "store", k.home.id, "label", k.label, "error", err)
-		}
-	}, nil
+	return tokenFailure(err, api.CustomKeyStoreInvalidStateException)
 }
 
 // tokenFailure is what becomes of the failures of a token: the token's, and not those of a call that
@@ -321,13 +315,25 @@ func (s *Service) randomInStore(ctx context.Context, k *keyStore, n int) ([]byte
 	return random, tokenFailure(err, api.CustomKeyStoreInvalidStateException)
 }
 
-// scheduleTokenKey has the other half of a deleted key destroyed in its token.
-func (s *Service) scheduleTokenKey(tx store.Tx, h home, r *record) error {
-	return s.room.Jobs.Schedule(tx, job.Job{Kind: tokenKeyJob, ID: jobID(h), Due: now(), Payload: []byte(r.Store)})
+// scheduleTokenKey has the other half of a key that is gone, or that has not come by then, destroyed in its token.
+func (s *Service) scheduleTokenKey(tx store.Tx, h home, r *record, due time.Time) error {
+	return s.room.Jobs.Schedule(tx, job.Job{Kind: tokenKeyJob, ID: jobID(h), Due: due, Payload: []byte(r.Store)})
 }
 
-// runTokenKey destroys the other half of a deleted key. Our own half is gone already, so that nothing
-// opens any more; this tidies up, and gives up when the token cannot be reached for long.
+// keepTokenKey says that the key has come for which a half was made in a token.
+func (s *Service) keepTokenKey(tx store.Tx, h home) error {
+	_, waits, err := s.room.Jobs.Get(tx, tokenKeyJob, jobID(h))
+	if err != nil {
+		return err
+	}
+	if !waits {
+		return internal("the key in the token was not waited for any longer")
+	}
+	return s.room.Jobs.Cancel(tx, tokenKeyJob, jobID(h))
+}
+
+// runTokenKey destroys the other half of a key that is deleted, or that never came to be. Our own half is not
+// there, so that nothing opens; this tidies up, and gives up when the token cannot be reached for long.
 func (s *Service) runTokenKey(ctx context.Context, j job.Job) error {
 	h, err := jobHome(j.ID)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/pkcs11"
 	"github.com/strongroom/strongroom/secret"
@@ -70,7 +72,7 @@ func clusterStore(anchor string, change ...func(*api.CreateCustomKeyStoreInput))
 }
 
 // labels returns the labels of the keys in the token.
-func labels(t *testing.T, token pkcs11.Config) []string {
+func labels(t testing.TB, token pkcs11.Config) []string {
 	t.Helper()
 	s, err := pkcs11.Open(t.Context(), token)
 	if err != nil {
@@ -156,6 +158,9 @@ func useThroughToken(t *testing.T, token pkcs11.Config) {
 	if got := labels(t, token); len(got) != 1 || got[0] != *m.KeyId {
 		t.Errorf("the token holds %q, want one key called %s", got, *m.KeyId)
 	}
+	if _, found := h.tokenKeyJob(home{region, account, *m.KeyId}); found {
+		t.Error("the key in the token is to be destroyed")
+	}
 	pairs := map[string]string{"a": "b"}
 	blob := h.encrypt(who, m.KeyId, pairs)
 	if got := must[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob, EncryptionContext: pairs}).Plaintext; string(got) != "hello" {
@@ -195,13 +200,7 @@ func useThroughToken(t *testing.T, token pkcs11.Config) {
 	if err := h.due(deletionJob, at, func(r *record) { r.Deletion = now() }); err != nil {
 		t.Fatal(err)
 	}
-	var j job.Job
-	if err := h.db.View(t.Context(), func(r store.Reader) (err error) {
-		j, _, err = h.room.Jobs.Get(r, tokenKeyJob, jobID(at))
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	j, _ := h.tokenKeyJob(at)
 	for range 2 { // and may run again
 		if err := h.runTokenKey(t.Context(), j); err != nil {
 			t.Fatal(err)
@@ -210,6 +209,49 @@ func useThroughToken(t *testing.T, token pkcs11.Config) {
 	if got := labels(t, token); len(got) != 0 {
 		t.Errorf("the token still holds %q", got)
 	}
+	h.halfIsNotFollowed(token, in)
+}
+
+// halfIsNotFollowed is a CreateKey that ends, as by a crash, between the half that it makes in a token and the key.
+func (h *testHouse) halfIsNotFollowed(token pkcs11.Config, in *api.CreateKeyInput) {
+	h.Helper()
+	at, r := home{region, account, newKeyID()}, newRecord()
+	ctx := call.With(h.Context(), &call.Call{Principal: admin(h).Principal, Region: region, Op: api.API.Operation("CreateKey"), Time: now()})
+	if err := h.placeInStore(ctx, at, in, &r); err != nil {
+		h.Fatal(err)
+	}
+	j, found := h.tokenKeyJob(at)
+	if left := time.Until(j.Due); !found || left < tokenGrace/2 || left > tokenGrace {
+		h.Errorf("job found: %v, due in %v", found, left)
+	}
+	if got := labels(h, token); len(got) != 1 {
+		h.Errorf("the token holds %q, want one key", got)
+	}
+	if err := h.runTokenKey(h.Context(), j); err != nil {
+		h.Fatal(err)
+	}
+	if got := labels(h, token); len(got) != 0 {
+		h.Errorf("the token still holds %q", got)
+	}
+	if err := h.room.Store.Update(h.Context(), store.TxID{}, func(tx store.Tx) error { return h.room.Jobs.Cancel(tx, tokenKeyJob, jobID(at)) }); err != nil {
+		h.Fatal(err)
+	}
+	// A key that comes after the half is gone is refused.
+	if err := h.update(h.Context(), func(tx store.Tx) error { return h.addKey(tx, at, &r, nil) }); err == nil {
+		h.Error("a key was made whose half is gone")
+	}
+}
+
+// tokenKeyJob returns the job that destroys the half of a key in its token.
+func (h *testHouse) tokenKeyJob(at home) (j job.Job, found bool) {
+	h.Helper()
+	if err := h.db.View(h.Context(), func(r store.Reader) (err error) {
+		j, found, err = h.room.Jobs.Get(r, tokenKeyJob, jobID(at))
+		return err
+	}); err != nil {
+		h.Fatal(err)
+	}
+	return j, found
 }
 
 // tokenIsNotThere is about tokens that do not open, and keys that are gone from them.

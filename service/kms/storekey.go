@@ -38,39 +38,44 @@ func checkInStore(in *api.CreateKeyInput) error {
 }
 
 // placeInStore finds or makes the half of a new key that its custom key store holds, and notes in
-// the record where that is. undo takes back what it made.
-func (s *Service) placeInStore(ctx context.Context, h home, in *api.CreateKeyInput, r *record) (undo func(), err error) {
+// the record where that is. What it makes is destroyed again unless the key follows: a job that is there before
+// sees to it, and addKey takes the job away.
+func (s *Service) placeInStore(ctx context.Context, h home, in *api.CreateKeyInput, r *record) error {
 	if !inStore(in) {
-		return func() {}, nil
+		return nil
 	}
 	c := call.From(ctx)
 	k, err := s.keyStore(ctx, h.region, h.account, *in.CustomKeyStoreId)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if k.external() != (in.Origin == api.OriginTypeExternalKeyStore) {
-		return nil, invalid("Origin %s is not valid for a custom key store with CustomKeyStoreType %s.", in.Origin, k.Type)
+		return invalid("Origin %s is not valid for a custom key store with CustomKeyStoreType %s.", in.Origin, k.Type)
 	}
 	if !k.connected() {
-		return nil, unconnected(&k.storeRecord, api.CustomKeyStoreInvalidStateException)
+		return unconnected(&k.storeRecord, api.CustomKeyStoreInvalidStateException)
 	}
 	r.Origin, r.Store, r.External = in.Origin, k.id, h.id
 	if k.external() {
 		r.External = *in.XksKeyId
 	}
 	if err := s.unclaimed(ctx, h, r); err != nil {
-		return nil, err
+		return err
 	}
 	other := k.half(r.External, why(c, "")) // the key has no ARN yet
-	if made, ok := other.(generator); ok {
-		return made.generate(ctx)
+	made, ok := other.(generator)
+	if !ok {
+		return other.check(ctx)
 	}
-	return func() {}, other.check(ctx)
+	if err := s.update(ctx, func(tx store.Tx) error { return s.scheduleTokenKey(tx, h, r, now().Add(tokenGrace)) }); err != nil {
+		return err
+	}
+	return made.generate(ctx)
 }
 
 // generator is a half that the store makes for a new key.
 type generator interface {
-	generate(ctx context.Context) (undo func(), err error)
+	generate(ctx context.Context) error
 }
 
 // claimPath is where a custom key store's half of a key is noted, so that it belongs to one
@@ -128,7 +133,7 @@ func (s *Service) release(tx store.Tx, h home, r *record) error {
 	if r.Origin != api.OriginTypeAwsCloudhsm {
 		return nil
 	}
-	return s.scheduleTokenKey(tx, h, r)
+	return s.scheduleTokenKey(tx, h, r, now())
 }
 
 // holdsKeys reports whether any key lies in a custom key store.
