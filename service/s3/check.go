@@ -126,8 +126,9 @@ func (c *verifier) part(ctx context.Context, key, value []byte) error {
 	if err == nil {
 		return nil
 	}
-	// Parts of an upload that is over stay as records for a while after their blobs.
-	if errors.Is(err, blob.ErrNotFound) && !c.running(ctx, key) {
+	// Parts of an upload that is over stay as records for a while after their bytes, in blobs or in the store.
+	gone := errors.Is(err, blob.ErrNotFound) || errors.Is(err, store.ErrNotFound)
+	if gone && !c.running(ctx, key) {
 		return nil
 	}
 	if now, rerr := c.value(ctx, key); rerr == nil && string(now) != string(value) {
