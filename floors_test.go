@@ -153,6 +153,7 @@ func TestHeavyDependencies(t *testing.T) {
 		"filippo.io/mldsa":              {"service/kms/key"},
 		"github.com/miekg/pkcs11":       {"cmd/strongroom-pkcs11"},
 		"github.com/google/go-tpm":      {"rootkey/tpm"},
+		"github.com/hashicorp/hcl":      {"service/proton/hcl"},
 	}
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/strongroom/strongroom/service/proton/document"
+	"github.com/strongroom/strongroom/service/proton/hcl"
+	"github.com/strongroom/strongroom/service/proton/jinja"
 )
 
 const manifestName = "manifest.yaml"
@@ -141,6 +143,7 @@ func (s *Settings) setting(m document.Member) (err error) {
 			return n.Fail("project_properties must be a map")
 		}
 		s.Properties, _ = n.Value().(*document.Object)
+		return templates(n)
 	case "input_type":
 		text, _ := n.String()
 		if s.Input = strings.ToUpper(text); s.Input != "JSON" && s.Input != "HCL" {
@@ -150,6 +153,26 @@ func (s *Settings) setting(m document.Member) (err error) {
 		return m.Key.Fail("the key %q is not known in settings", m.Name)
 	}
 	return err
+}
+
+// templates checks the strings of project_properties, which are Jinja templates.
+func templates(n *document.Node) error {
+	if text, ok := n.String(); ok {
+		if _, err := jinja.Parse("", text); err != nil {
+			return n.Fail("%v", err)
+		}
+	}
+	for _, item := range n.Items {
+		if err := templates(item); err != nil {
+			return err
+		}
+	}
+	for _, m := range n.Members {
+		if err := templates(m.Node); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Settings) env(n *document.Node) (err error) {
@@ -264,6 +287,16 @@ func (in *Infrastructure) check() error {
 	for _, name := range in.Templates {
 		if generated(name) {
 			return &Error{File: path.Join(in.Folder, name), Reason: "rendering writes a file of this name itself"}
+		}
+		data := in.File(name).Data
+		var err error
+		if in.Engine == Jinja {
+			_, err = jinja.Parse(path.Join(in.Folder, name), string(data))
+		} else {
+			err = hcl.Check(path.Join(in.Folder, name), data)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,8 +3,8 @@ package document
 import "strconv"
 
 // Error is a complaint about one place in a file. Line and Column count from 1 and are 0
-// where they are not known. Its text is fit to be shown to the file's author; it never
-// holds more of the file than names of keys.
+// where they are not known. Its text is fit to be shown to the file's author; it quotes
+// names of keys and characters that are refused, nothing else of the file.
 type Error struct {
 	File         string
 	Line, Column int
