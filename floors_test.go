@@ -19,7 +19,7 @@ const module = "github.com/strongroom/strongroom/"
 // in /* stands for every package below the folder. The first line that fits a package counts.
 const floors = `
 	secret
-	arn durable pkcs11/frame
+	arn durable pkcs11/frame runner/sandbox
 	pkcs11
 	service/s3/checksum
 	store/cryptfs service/kms/key service/kms/intake service/s3/object
