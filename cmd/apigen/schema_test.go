@@ -13,6 +13,7 @@ import (
 	"github.com/strongroom/strongroom/api/cloudtrail"
 	"github.com/strongroom/strongroom/api/iam"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/api/s3"
 	"github.com/strongroom/strongroom/api/sts"
 	"github.com/strongroom/strongroom/wire"
@@ -25,6 +26,7 @@ var services = []struct {
 	{cloudtrail.API, struct{ cloudtrail.Unimplemented }{}},
 	{iam.API, struct{ iam.Unimplemented }{}},
 	{kms.API, struct{ kms.Unimplemented }{}},
+	{proton.API, struct{ proton.Unimplemented }{}},
 	{s3.API, struct{ s3.Unimplemented }{}},
 	{sts.API, struct{ sts.Unimplemented }{}},
 }

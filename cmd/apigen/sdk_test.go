@@ -11,12 +11,14 @@ import (
 	sdkcloudtrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
+	sdkproton "github.com/aws/aws-sdk-go-v2/service/proton"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/strongroom/strongroom/api/cloudtrail"
 	"github.com/strongroom/strongroom/api/iam"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/api/s3"
 	"github.com/strongroom/strongroom/api/sts"
 	"github.com/strongroom/strongroom/wire"
@@ -89,6 +91,7 @@ func TestNothingIsMissing(t *testing.T) {
 		{cloudtrail.API, (*sdkcloudtrail.Client)(nil)},
 		{iam.API, (*sdkiam.Client)(nil)},
 		{kms.API, (*sdkkms.Client)(nil)},
+		{proton.API, (*sdkproton.Client)(nil)},
 		{s3.API, (*sdks3.Client)(nil)},
 		{sts.API, (*sdksts.Client)(nil)},
 	} {

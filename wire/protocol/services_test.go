@@ -13,13 +13,14 @@ import (
 	"github.com/strongroom/strongroom/api/cloudtrail"
 	"github.com/strongroom/strongroom/api/iam"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/api/s3"
 	"github.com/strongroom/strongroom/api/sts"
 	"github.com/strongroom/strongroom/wire"
 	"github.com/strongroom/strongroom/wire/protocol"
 )
 
-var services = []*wire.Service{cloudtrail.API, iam.API, kms.API, s3.API, sts.API}
+var services = []*wire.Service{cloudtrail.API, iam.API, kms.API, proton.API, s3.API, sts.API}
 
 // elsewhere are operations that a request to our endpoint cannot name: AWS has them
 // at an endpoint of their own, with the same method and path as another.
