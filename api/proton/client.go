@@ -11,6 +11,7 @@ import (
 // Where each operation stands in API.Operations.
 const (
 	opAcceptEnvironmentAccountConnection = iota
+	opAcquireRunnerJob
 	opCancelComponentDeployment
 	opCancelEnvironmentDeployment
 	opCancelServiceInstanceDeployment
@@ -42,6 +43,7 @@ const (
 	opGetAccountSettings
 	opGetComponent
 	opGetDeployment
+	opGetDeploymentLog
 	opGetEnvironment
 	opGetEnvironmentAccountConnection
 	opGetEnvironmentTemplate
@@ -81,6 +83,7 @@ const (
 	opListTagsForResource
 	opNotifyResourceDeploymentStatusChange
 	opRejectEnvironmentAccountConnection
+	opReportRunnerJob
 	opTagResource
 	opUntagResource
 	opUpdateAccountSettings
@@ -110,6 +113,11 @@ func NewClient(to wire.Invoker) *Client { return &Client{to} }
 // AcceptEnvironmentAccountConnection calls the operation of that name. A nil in is an empty one.
 func (c *Client) AcceptEnvironmentAccountConnection(ctx context.Context, in *AcceptEnvironmentAccountConnectionInput) (*AcceptEnvironmentAccountConnectionOutput, error) {
 	return wire.Do[AcceptEnvironmentAccountConnectionInput, AcceptEnvironmentAccountConnectionOutput](ctx, c.to, API.Operations[opAcceptEnvironmentAccountConnection], in)
+}
+
+// AcquireRunnerJob calls the operation of that name. A nil in is an empty one.
+func (c *Client) AcquireRunnerJob(ctx context.Context, in *AcquireRunnerJobInput) (*AcquireRunnerJobOutput, error) {
+	return wire.Do[AcquireRunnerJobInput, AcquireRunnerJobOutput](ctx, c.to, API.Operations[opAcquireRunnerJob], in)
 }
 
 // CancelComponentDeployment calls the operation of that name. A nil in is an empty one.
@@ -265,6 +273,11 @@ func (c *Client) GetComponent(ctx context.Context, in *GetComponentInput) (*GetC
 // GetDeployment calls the operation of that name. A nil in is an empty one.
 func (c *Client) GetDeployment(ctx context.Context, in *GetDeploymentInput) (*GetDeploymentOutput, error) {
 	return wire.Do[GetDeploymentInput, GetDeploymentOutput](ctx, c.to, API.Operations[opGetDeployment], in)
+}
+
+// GetDeploymentLog calls the operation of that name. A nil in is an empty one.
+func (c *Client) GetDeploymentLog(ctx context.Context, in *GetDeploymentLogInput) (*GetDeploymentLogOutput, error) {
+	return wire.Do[GetDeploymentLogInput, GetDeploymentLogOutput](ctx, c.to, API.Operations[opGetDeploymentLog], in)
 }
 
 // GetEnvironment calls the operation of that name. A nil in is an empty one.
@@ -460,6 +473,11 @@ func (c *Client) NotifyResourceDeploymentStatusChange(ctx context.Context, in *N
 // RejectEnvironmentAccountConnection calls the operation of that name. A nil in is an empty one.
 func (c *Client) RejectEnvironmentAccountConnection(ctx context.Context, in *RejectEnvironmentAccountConnectionInput) (*RejectEnvironmentAccountConnectionOutput, error) {
 	return wire.Do[RejectEnvironmentAccountConnectionInput, RejectEnvironmentAccountConnectionOutput](ctx, c.to, API.Operations[opRejectEnvironmentAccountConnection], in)
+}
+
+// ReportRunnerJob calls the operation of that name. A nil in is an empty one.
+func (c *Client) ReportRunnerJob(ctx context.Context, in *ReportRunnerJobInput) (*ReportRunnerJobOutput, error) {
+	return wire.Do[ReportRunnerJobInput, ReportRunnerJobOutput](ctx, c.to, API.Operations[opReportRunnerJob], in)
 }
 
 // TagResource calls the operation of that name. A nil in is an empty one.

@@ -175,6 +175,15 @@ const (
 	ResourceSyncStatusFailed     ResourceSyncStatus = "FAILED"
 )
 
+// RunnerJobStatus is an enum of the API; "" is an absent one.
+type RunnerJobStatus string
+
+// The values of RunnerJobStatus.
+const (
+	RunnerJobStatusSucceeded RunnerJobStatus = "SUCCEEDED"
+	RunnerJobStatusFailed    RunnerJobStatus = "FAILED"
+)
+
 // ServiceStatus is an enum of the API; "" is an absent one.
 type ServiceStatus string
 

@@ -22,6 +22,15 @@ var definition = wire.Definition{
 			{Name: "environmentAccountConnection", Shape: "EnvironmentAccountConnection", Flags: wire.Required},
 		},
 		},
+		{Name: "AcquireRunnerJobInput", Kind: wire.Structure, Zero: (*AcquireRunnerJobInput)(nil), Members: []wire.MemberDef{
+			{Name: "runnerName", Shape: "RunnerName"},
+			{Name: "waitSeconds", Shape: "RunnerWaitSeconds"},
+		},
+		},
+		{Name: "AcquireRunnerJobOutput", Kind: wire.Structure, Zero: (*AcquireRunnerJobOutput)(nil), Members: []wire.MemberDef{
+			{Name: "job", Shape: "RunnerJob"},
+		},
+		},
 		{Name: "CancelComponentDeploymentInput", Kind: wire.Structure, Zero: (*CancelComponentDeploymentInput)(nil), Members: []wire.MemberDef{
 			{Name: "componentName", Shape: "ResourceName", Flags: wire.Required},
 		},
@@ -352,6 +361,16 @@ var definition = wire.Definition{
 		},
 		{Name: "GetDeploymentOutput", Kind: wire.Structure, Zero: (*GetDeploymentOutput)(nil), Members: []wire.MemberDef{
 			{Name: "deployment", Shape: "Deployment"},
+		},
+		},
+		{Name: "GetDeploymentLogInput", Kind: wire.Structure, Zero: (*GetDeploymentLogInput)(nil), Members: []wire.MemberDef{
+			{Name: "deploymentId", Shape: "DeploymentId", Flags: wire.Required},
+			{Name: "nextToken", Shape: "NextToken"},
+		},
+		},
+		{Name: "GetDeploymentLogOutput", Kind: wire.Structure, Zero: (*GetDeploymentLogOutput)(nil), Members: []wire.MemberDef{
+			{Name: "log", Shape: "RunnerLog", Flags: wire.Required},
+			{Name: "nextToken", Shape: "NextToken"},
 		},
 		},
 		{Name: "GetEnvironmentInput", Kind: wire.Structure, Zero: (*GetEnvironmentInput)(nil), Members: []wire.MemberDef{
@@ -750,6 +769,20 @@ var definition = wire.Definition{
 		},
 		{Name: "RejectEnvironmentAccountConnectionOutput", Kind: wire.Structure, Zero: (*RejectEnvironmentAccountConnectionOutput)(nil), Members: []wire.MemberDef{
 			{Name: "environmentAccountConnection", Shape: "EnvironmentAccountConnection", Flags: wire.Required},
+		},
+		},
+		{Name: "ReportRunnerJobInput", Kind: wire.Structure, Zero: (*ReportRunnerJobInput)(nil), Members: []wire.MemberDef{
+			{Name: "deploymentId", Shape: "DeploymentId", Flags: wire.Required},
+			{Name: "lease", Shape: "RunnerLease", Flags: wire.Required},
+			{Name: "sequence", Shape: "RunnerLogSequence"},
+			{Name: "log", Shape: "RunnerLog"},
+			{Name: "status", Shape: "RunnerJobStatus"},
+			{Name: "statusMessage", Shape: "RunnerMessage"},
+			{Name: "outputs", Shape: "RunnerOutputs"},
+		},
+		},
+		{Name: "ReportRunnerJobOutput", Kind: wire.Structure, Zero: (*ReportRunnerJobOutput)(nil), Members: []wire.MemberDef{
+			{Name: "cancel", Shape: "Boolean", Flags: wire.Required},
 		},
 		},
 		{Name: "TagResourceInput", Kind: wire.Structure, Zero: (*TagResourceInput)(nil), Members: []wire.MemberDef{
@@ -1281,6 +1314,37 @@ var definition = wire.Definition{
 			{Name: "sha", Shape: "SHA", Flags: wire.Required},
 		},
 		},
+		{Name: "RunnerCredentials", Kind: wire.Structure, Zero: (*RunnerCredentials)(nil), Members: []wire.MemberDef{
+			{Name: "accessKeyId", Shape: "RunnerAccessKeyId", Flags: wire.Required},
+			{Name: "secretAccessKey", Shape: "RunnerSecret", Flags: wire.Required},
+			{Name: "sessionToken", Shape: "RunnerSecret", Flags: wire.Required},
+			{Name: "expiration", Shape: "Timestamp", Flags: wire.Required},
+		},
+		},
+		{Name: "RunnerFile", Kind: wire.Structure, Zero: (*RunnerFile)(nil), Members: []wire.MemberDef{
+			{Name: "path", Shape: "RunnerFilePath", Flags: wire.Required},
+			{Name: "content", Shape: "RunnerFileContent", Flags: wire.Required},
+			{Name: "executable", Shape: "Boolean"},
+		},
+		},
+		{Name: "RunnerJob", Kind: wire.Structure, Zero: (*RunnerJob)(nil), Members: []wire.MemberDef{
+			{Name: "deploymentId", Shape: "DeploymentId", Flags: wire.Required},
+			{Name: "lease", Shape: "RunnerLease", Flags: wire.Required},
+			{Name: "leaseSeconds", Shape: "RunnerTimeoutSeconds", Flags: wire.Required},
+			{Name: "timeoutSeconds", Shape: "RunnerTimeoutSeconds", Flags: wire.Required},
+			{Name: "targetArn", Shape: "Arn", Flags: wire.Required},
+			{Name: "delete", Shape: "Boolean"},
+			{Name: "commands", Shape: "RunnerCommands", Flags: wire.Required},
+			{Name: "files", Shape: "RunnerFiles", Flags: wire.Required},
+			{Name: "variables", Shape: "RunnerVariables"},
+			{Name: "credentials", Shape: "RunnerCredentials"},
+		},
+		},
+		{Name: "RunnerVariable", Kind: wire.Structure, Zero: (*RunnerVariable)(nil), Members: []wire.MemberDef{
+			{Name: "name", Shape: "RunnerFilePath", Flags: wire.Required},
+			{Name: "value", Shape: "RunnerSecret", Flags: wire.Required},
+		},
+		},
 		{Name: "S3ObjectSource", Kind: wire.Structure, Zero: (*S3ObjectSource)(nil), Members: []wire.MemberDef{
 			{Name: "bucket", Shape: "S3Bucket", Flags: wire.Required},
 			{Name: "key", Shape: "S3Key", Flags: wire.Required},
@@ -1497,6 +1561,7 @@ var definition = wire.Definition{
 		{Name: "RepositorySyncStatus", Kind: wire.String, Enum: []string{"INITIATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "QUEUED"}},
 		{Name: "ResourceDeploymentStatus", Kind: wire.String, Enum: []string{"IN_PROGRESS", "FAILED", "SUCCEEDED"}},
 		{Name: "ResourceSyncStatus", Kind: wire.String, Enum: []string{"INITIATED", "IN_PROGRESS", "SUCCEEDED", "FAILED"}},
+		{Name: "RunnerJobStatus", Kind: wire.String, Enum: []string{"SUCCEEDED", "FAILED"}},
 		{Name: "ServiceStatus", Kind: wire.String, Enum: []string{"CREATE_IN_PROGRESS", "CREATE_FAILED_CLEANUP_IN_PROGRESS", "CREATE_FAILED_CLEANUP_COMPLETE", "CREATE_FAILED_CLEANUP_FAILED", "CREATE_FAILED", "ACTIVE", "DELETE_IN_PROGRESS", "DELETE_FAILED", "UPDATE_IN_PROGRESS", "UPDATE_FAILED_CLEANUP_IN_PROGRESS", "UPDATE_FAILED_CLEANUP_COMPLETE", "UPDATE_FAILED_CLEANUP_FAILED", "UPDATE_FAILED", "UPDATE_COMPLETE_CLEANUP_FAILED"}},
 		{Name: "ServiceTemplateSupportedComponentSourceType", Kind: wire.String, Enum: []string{"DIRECTLY_DEFINED"}},
 		{Name: "SortOrder", Kind: wire.String, Enum: []string{"ASCENDING", "DESCENDING"}},
@@ -1557,6 +1622,22 @@ var definition = wire.Definition{
 		{Name: "ResourceSyncEvents", Kind: wire.List, Elem: &wire.MemberDef{Name: "member", Shape: "ResourceSyncEvent"}},
 		{Name: "RoleArn", Kind: wire.String, Pattern: `^arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:role/([\w+=,.@-]{1,512}[/:])*([\w+=,.@-]{1,64})$`, Min: 1, Max: 2048, Flags: wire.HasMin | wire.HasMax},
 		{Name: "RoleArnOrEmptyString", Kind: wire.String, Pattern: `(^$)|(^arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:role/([\w+=,.@-]{1,512}[/:])*([\w+=,.@-]{1,64})$)`, Min: 0, Max: 2048, Flags: wire.HasMin | wire.HasMax},
+		{Name: "RunnerAccessKeyId", Kind: wire.String},
+		{Name: "RunnerCommand", Kind: wire.String, Flags: wire.Sensitive},
+		{Name: "RunnerCommands", Kind: wire.List, Elem: &wire.MemberDef{Name: "member", Shape: "RunnerCommand"}},
+		{Name: "RunnerFileContent", Kind: wire.Blob, Flags: wire.Sensitive},
+		{Name: "RunnerFilePath", Kind: wire.String, Flags: wire.Sensitive},
+		{Name: "RunnerFiles", Kind: wire.List, Elem: &wire.MemberDef{Name: "member", Shape: "RunnerFile"}},
+		{Name: "RunnerLease", Kind: wire.String, Min: 1, Max: 128, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
+		{Name: "RunnerLog", Kind: wire.Blob, Min: 0, Max: 131072, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
+		{Name: "RunnerLogSequence", Kind: wire.Integer, Min: 0, Flags: wire.HasMin},
+		{Name: "RunnerMessage", Kind: wire.String, Min: 0, Max: 5000, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
+		{Name: "RunnerName", Kind: wire.String, Pattern: "^[0-9A-Za-z._-]+$", Min: 1, Max: 64, Flags: wire.HasMin | wire.HasMax},
+		{Name: "RunnerOutputs", Kind: wire.List, Min: 0, Max: 50, Flags: wire.HasMin | wire.HasMax, Elem: &wire.MemberDef{Name: "member", Shape: "Output"}},
+		{Name: "RunnerSecret", Kind: wire.String, Flags: wire.Sensitive},
+		{Name: "RunnerTimeoutSeconds", Kind: wire.Integer},
+		{Name: "RunnerVariables", Kind: wire.List, Elem: &wire.MemberDef{Name: "member", Shape: "RunnerVariable"}},
+		{Name: "RunnerWaitSeconds", Kind: wire.Integer, Min: 0, Max: 20, Flags: wire.HasMin | wire.HasMax},
 		{Name: "S3Bucket", Kind: wire.String, Pattern: `^[a-z0-9]+[a-z0-9-\.]+[a-z0-9]+$`, Min: 3, Max: 63, Flags: wire.HasMin | wire.HasMax},
 		{Name: "S3Key", Kind: wire.String, Min: 1, Max: 1024, Flags: wire.HasMin | wire.HasMax},
 		{Name: "SHA", Kind: wire.String, Min: 1, Max: 255, Flags: wire.HasMin | wire.HasMax},
@@ -1602,6 +1683,15 @@ var definition = wire.Definition{
 			},
 			Input: "AcceptEnvironmentAccountConnectionInput", Output: "AcceptEnvironmentAccountConnectionOutput",
 			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ConflictException", "ResourceNotFoundException", "InternalServerException"},
+		},
+		{
+			Operation: wire.Operation{Name: "AcquireRunnerJob", Method: "POST", Path: "/", Status: 200,
+				Invoke: func(ctx context.Context, impl, in any) (any, error) {
+					return wire.Answer(impl.(Service).AcquireRunnerJob(ctx, in.(*AcquireRunnerJobInput)))
+				},
+			},
+			Input: "AcquireRunnerJobInput", Output: "AcquireRunnerJobOutput",
+			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "InternalServerException"},
 		},
 		{
 			Operation: wire.Operation{Name: "CancelComponentDeployment", Method: "POST", Path: "/", Status: 200,
@@ -1880,6 +1970,15 @@ var definition = wire.Definition{
 				},
 			},
 			Input: "GetDeploymentInput", Output: "GetDeploymentOutput",
+			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
+		},
+		{
+			Operation: wire.Operation{Name: "GetDeploymentLog", Method: "POST", Path: "/", Status: 200, ReadOnly: true,
+				Invoke: func(ctx context.Context, impl, in any) (any, error) {
+					return wire.Answer(impl.(Service).GetDeploymentLog(ctx, in.(*GetDeploymentLogInput)))
+				},
+			},
+			Input: "GetDeploymentLogInput", Output: "GetDeploymentLogOutput",
 			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
 		},
 		{
@@ -2232,6 +2331,15 @@ var definition = wire.Definition{
 			},
 			Input: "RejectEnvironmentAccountConnectionInput", Output: "RejectEnvironmentAccountConnectionOutput",
 			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ConflictException", "ResourceNotFoundException", "InternalServerException"},
+		},
+		{
+			Operation: wire.Operation{Name: "ReportRunnerJob", Method: "POST", Path: "/", Status: 200,
+				Invoke: func(ctx context.Context, impl, in any) (any, error) {
+					return wire.Answer(impl.(Service).ReportRunnerJob(ctx, in.(*ReportRunnerJobInput)))
+				},
+			},
+			Input: "ReportRunnerJobInput", Output: "ReportRunnerJobOutput",
+			Errors: []string{"ValidationException", "AccessDeniedException", "ConflictException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
 		},
 		{
 			Operation: wire.Operation{Name: "TagResource", Method: "POST", Path: "/", Status: 200, Idempotent: true,

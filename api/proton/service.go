@@ -11,6 +11,7 @@ import (
 // Service is the operations of the API. An implementation embeds Unimplemented.
 type Service interface {
 	AcceptEnvironmentAccountConnection(ctx context.Context, in *AcceptEnvironmentAccountConnectionInput) (*AcceptEnvironmentAccountConnectionOutput, error)
+	AcquireRunnerJob(ctx context.Context, in *AcquireRunnerJobInput) (*AcquireRunnerJobOutput, error)
 	CancelComponentDeployment(ctx context.Context, in *CancelComponentDeploymentInput) (*CancelComponentDeploymentOutput, error)
 	CancelEnvironmentDeployment(ctx context.Context, in *CancelEnvironmentDeploymentInput) (*CancelEnvironmentDeploymentOutput, error)
 	CancelServiceInstanceDeployment(ctx context.Context, in *CancelServiceInstanceDeploymentInput) (*CancelServiceInstanceDeploymentOutput, error)
@@ -42,6 +43,7 @@ type Service interface {
 	GetAccountSettings(ctx context.Context, in *GetAccountSettingsInput) (*GetAccountSettingsOutput, error)
 	GetComponent(ctx context.Context, in *GetComponentInput) (*GetComponentOutput, error)
 	GetDeployment(ctx context.Context, in *GetDeploymentInput) (*GetDeploymentOutput, error)
+	GetDeploymentLog(ctx context.Context, in *GetDeploymentLogInput) (*GetDeploymentLogOutput, error)
 	GetEnvironment(ctx context.Context, in *GetEnvironmentInput) (*GetEnvironmentOutput, error)
 	GetEnvironmentAccountConnection(ctx context.Context, in *GetEnvironmentAccountConnectionInput) (*GetEnvironmentAccountConnectionOutput, error)
 	GetEnvironmentTemplate(ctx context.Context, in *GetEnvironmentTemplateInput) (*GetEnvironmentTemplateOutput, error)
@@ -81,6 +83,7 @@ type Service interface {
 	ListTagsForResource(ctx context.Context, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error)
 	NotifyResourceDeploymentStatusChange(ctx context.Context, in *NotifyResourceDeploymentStatusChangeInput) (*NotifyResourceDeploymentStatusChangeOutput, error)
 	RejectEnvironmentAccountConnection(ctx context.Context, in *RejectEnvironmentAccountConnectionInput) (*RejectEnvironmentAccountConnectionOutput, error)
+	ReportRunnerJob(ctx context.Context, in *ReportRunnerJobInput) (*ReportRunnerJobOutput, error)
 	TagResource(ctx context.Context, in *TagResourceInput) (*TagResourceOutput, error)
 	UntagResource(ctx context.Context, in *UntagResourceInput) (*UntagResourceOutput, error)
 	UpdateAccountSettings(ctx context.Context, in *UpdateAccountSettingsInput) (*UpdateAccountSettingsOutput, error)
@@ -107,6 +110,11 @@ var _ Service = Unimplemented{}
 // AcceptEnvironmentAccountConnection answers that the operation is not known.
 func (Unimplemented) AcceptEnvironmentAccountConnection(context.Context, *AcceptEnvironmentAccountConnectionInput) (*AcceptEnvironmentAccountConnectionOutput, error) {
 	return nil, API.Unknown("AcceptEnvironmentAccountConnection")
+}
+
+// AcquireRunnerJob answers that the operation is not known.
+func (Unimplemented) AcquireRunnerJob(context.Context, *AcquireRunnerJobInput) (*AcquireRunnerJobOutput, error) {
+	return nil, API.Unknown("AcquireRunnerJob")
 }
 
 // CancelComponentDeployment answers that the operation is not known.
@@ -262,6 +270,11 @@ func (Unimplemented) GetComponent(context.Context, *GetComponentInput) (*GetComp
 // GetDeployment answers that the operation is not known.
 func (Unimplemented) GetDeployment(context.Context, *GetDeploymentInput) (*GetDeploymentOutput, error) {
 	return nil, API.Unknown("GetDeployment")
+}
+
+// GetDeploymentLog answers that the operation is not known.
+func (Unimplemented) GetDeploymentLog(context.Context, *GetDeploymentLogInput) (*GetDeploymentLogOutput, error) {
+	return nil, API.Unknown("GetDeploymentLog")
 }
 
 // GetEnvironment answers that the operation is not known.
@@ -457,6 +470,11 @@ func (Unimplemented) NotifyResourceDeploymentStatusChange(context.Context, *Noti
 // RejectEnvironmentAccountConnection answers that the operation is not known.
 func (Unimplemented) RejectEnvironmentAccountConnection(context.Context, *RejectEnvironmentAccountConnectionInput) (*RejectEnvironmentAccountConnectionOutput, error) {
 	return nil, API.Unknown("RejectEnvironmentAccountConnection")
+}
+
+// ReportRunnerJob answers that the operation is not known.
+func (Unimplemented) ReportRunnerJob(context.Context, *ReportRunnerJobInput) (*ReportRunnerJobOutput, error) {
+	return nil, API.Unknown("ReportRunnerJob")
 }
 
 // TagResource answers that the operation is not known.

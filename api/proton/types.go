@@ -16,6 +16,17 @@ type AcceptEnvironmentAccountConnectionOutput struct {
 	EnvironmentAccountConnection *EnvironmentAccountConnection
 }
 
+// AcquireRunnerJobInput is the input of AcquireRunnerJob.
+type AcquireRunnerJobInput struct {
+	RunnerName  *string
+	WaitSeconds *int32
+}
+
+// AcquireRunnerJobOutput is the output of AcquireRunnerJob.
+type AcquireRunnerJobOutput struct {
+	Job *RunnerJob
+}
+
 // CancelComponentDeploymentInput is the input of CancelComponentDeployment.
 type CancelComponentDeploymentInput struct {
 	ComponentName *string
@@ -410,6 +421,18 @@ type GetDeploymentInput struct {
 // GetDeploymentOutput is the output of GetDeployment.
 type GetDeploymentOutput struct {
 	Deployment *Deployment
+}
+
+// GetDeploymentLogInput is the input of GetDeploymentLog.
+type GetDeploymentLogInput struct {
+	DeploymentId *string
+	NextToken    *string
+}
+
+// GetDeploymentLogOutput is the output of GetDeploymentLog.
+type GetDeploymentLogOutput struct {
+	Log       []byte
+	NextToken *string
 }
 
 // GetEnvironmentInput is the input of GetEnvironment.
@@ -890,6 +913,22 @@ type RejectEnvironmentAccountConnectionInput struct {
 // RejectEnvironmentAccountConnectionOutput is the output of RejectEnvironmentAccountConnection.
 type RejectEnvironmentAccountConnectionOutput struct {
 	EnvironmentAccountConnection *EnvironmentAccountConnection
+}
+
+// ReportRunnerJobInput is the input of ReportRunnerJob.
+type ReportRunnerJobInput struct {
+	DeploymentId  *string
+	Lease         *string
+	Sequence      *int32
+	Log           []byte
+	Status        RunnerJobStatus
+	StatusMessage *string
+	Outputs       []Output
+}
+
+// ReportRunnerJobOutput is the output of ReportRunnerJob.
+type ReportRunnerJobOutput struct {
+	Cancel *bool
 }
 
 // TagResourceInput is the input of TagResource.
@@ -1489,6 +1528,41 @@ type Revision struct {
 	RepositoryName     *string
 	RepositoryProvider RepositoryProvider
 	Sha                *string
+}
+
+// RunnerCredentials is a structure of the API.
+type RunnerCredentials struct {
+	AccessKeyId     *string
+	SecretAccessKey *string
+	SessionToken    *string
+	Expiration      *time.Time
+}
+
+// RunnerFile is a structure of the API.
+type RunnerFile struct {
+	Path       *string
+	Content    []byte
+	Executable *bool
+}
+
+// RunnerJob is a structure of the API.
+type RunnerJob struct {
+	DeploymentId   *string
+	Lease          *string
+	LeaseSeconds   *int32
+	TimeoutSeconds *int32
+	TargetArn      *string
+	Delete         *bool
+	Commands       []string
+	Files          []RunnerFile
+	Variables      []RunnerVariable
+	Credentials    *RunnerCredentials
+}
+
+// RunnerVariable is a structure of the API.
+type RunnerVariable struct {
+	Name  *string
+	Value *string
 }
 
 // S3ObjectSource is a structure of the API.
