@@ -200,3 +200,14 @@ func reveal[T any](ctx context.Context, s *Service, items []*record[T]) error {
 	}
 	return nil
 }
+
+// putPlain writes the plain part of a record that was read without the sealed one, in the
+// transaction in which it was read.
+func (rec *record[T]) putPlain(tx store.Tx) error {
+	rec.Rev = newRev()
+	text, err := compact(stored[T]{rec.head, rec.V})
+	if err != nil {
+		return err
+	}
+	return tx.Put(rec.key, text)
+}
