@@ -9,11 +9,13 @@ import (
 	apicloudtrail "github.com/strongroom/strongroom/api/cloudtrail"
 	apiiam "github.com/strongroom/strongroom/api/iam"
 	apikms "github.com/strongroom/strongroom/api/kms"
+	apiproton "github.com/strongroom/strongroom/api/proton"
 	apis3 "github.com/strongroom/strongroom/api/s3"
 	apists "github.com/strongroom/strongroom/api/sts"
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/iam"
 	"github.com/strongroom/strongroom/service/kms"
+	"github.com/strongroom/strongroom/service/proton"
 	"github.com/strongroom/strongroom/service/s3"
 	"github.com/strongroom/strongroom/service/sts"
 	"github.com/strongroom/strongroom/wire"
@@ -30,6 +32,7 @@ var implementations = []struct {
 	{apicloudtrail.API, (*cloudtrail.Service)(nil)},
 	{apiiam.API, (*iam.Service)(nil)},
 	{apikms.API, (*kms.Service)(nil)},
+	{apiproton.API, (*proton.Service)(nil)},
 	{apis3.API, (*s3.Service)(nil)},
 	{apists.API, (*sts.Service)(nil)},
 }

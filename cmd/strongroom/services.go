@@ -6,6 +6,7 @@ import (
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/kms"
+	"github.com/strongroom/strongroom/service/proton"
 	"github.com/strongroom/strongroom/service/s3"
 )
 
@@ -21,6 +22,7 @@ var services = []opener{
 	{"kms", opens(kms.Open)},
 	{"s3", opens(s3.Open)},
 	{"cloudtrail", opens(cloudtrail.Open)},
+	{"proton", opens(proton.Open)},
 }
 
 // opens fits a service's own Open to the table.

@@ -39,12 +39,13 @@ type Delivery struct {
 	Begun  time.Time
 
 	Part  *bundle.Infrastructure // of the template: engine and settings
-	Files []bundle.File          // rendered, names as in the provisioning repository or the runner's folder
+	Files []bundle.File          // rendered; their names are relative to the folder
+	// Folder is where the files stand in a provisioning repository; NestedFolder is the same in
+	// a repository that has a folder environments.
+	Folder, NestedFolder string
 
-	// Repository is where self-managed provisioning delivers to, with its connection; nil where
-	// none is set.
-	Repository    *api.RepositoryBranch
-	ConnectionARN string
+	// Repository is where self-managed provisioning delivers to; nil where none is set.
+	Repository *api.RepositoryBranch
 	// Role is the role that commands run under: the environment's, or the account's for pipelines; "" for none.
 	Role string
 

@@ -25,6 +25,7 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobTokens, s.forget)
 	s.jobs.Handle(jobDeploy, s.deploy)
 	s.jobs.Handle(jobSettle, s.settle)
+	s.jobs.Handle(jobPurge, s.purge)
 }
 
 // register looks into the bundle of a version, and makes a draft of it or says why not. The job's id

@@ -1,0 +1,380 @@
+package proton
+
+import (
+	"context"
+	"errors"
+
+	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/service/proton/bundle"
+	"github.com/strongroom/strongroom/service/proton/document"
+	"github.com/strongroom/strongroom/service/proton/render"
+	"github.com/strongroom/strongroom/service/proton/schema"
+	"github.com/strongroom/strongroom/service/proton/spec"
+	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// delivery gathers what a deployment brings into being, with its files: rendered now, or as they
+// were kept. It is nil where there is nothing to bring into being. An error that the customer has to mend is a *failure.
+func (s *Service) delivery(ctx context.Context, p place, rec *record[deployment]) (*Delivery, error) {
+	x, err := get[subject](ctx, s, rec.V.Subject)
+	if err != nil {
+		return nil, known(err, failed("The resource is gone."))
+	}
+	if x.V.Provisioning == api.ProvisioningCustomerManaged {
+		return nil, nil
+	}
+	x.V.become(rec.V.TargetState)
+	if a := rec.V.Attach; a != nil {
+		x.V.ServiceName, x.V.ServiceInstanceName = a.Service, a.Instance
+	}
+	g := &gathering{s: s, p: p, rec: rec, x: x}
+	if err := g.gather(ctx); err != nil {
+		return nil, err
+	}
+	d := g.delivery()
+	if rec.V.Rendered != nil {
+		d.Files, err = s.renderedFiles(ctx, rec)
+		return d, err
+	}
+	if d.Role != "" {
+		if err := s.tryRole(ctx, p, d.Role, x.Resource); err != nil {
+			return nil, err
+		}
+	}
+	d.Files, err = render.Files(ctx, g.part, g.job)
+	return d, asFailure(err)
+}
+
+// asFailure turns what the author of a bundle or spec has to mend into a failure.
+func asFailure(err error) error {
+	var bad *bundle.Error
+	if errors.As(err, &bad) {
+		return failed("%s", bad.Error())
+	}
+	return err
+}
+
+// gathering is the work of finding out what a deployment is about.
+type gathering struct {
+	s   *Service
+	p   place
+	rec *record[deployment]
+	x   *record[subject]
+
+	part       *bundle.Infrastructure
+	job        render.Job
+	repository *api.RepositoryBranch
+	role       string
+}
+
+func (g *gathering) gather(ctx context.Context) error {
+	v := &g.x.V
+	g.job = render.Job{
+		ResourceARN: g.x.Resource, DeploymentID: *g.rec.V.Id, Deleted: g.rec.V.Delete,
+		MajorVersion: wire.Val(v.TemplateMajorVersion), MinorVersion: wire.Val(v.TemplateMinorVersion),
+	}
+	err := g.s.db.View(ctx, func(r store.Reader) error {
+		tags, err := readTags(r, g.x.Resource)
+		if len(tags) > 0 {
+			g.job.Tags, _ = document.Value(map[string]string(tags)).(*document.Object)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch v.Kind {
+	case api.DeploymentTargetResourceTypeEnvironment:
+		return g.environment(ctx)
+	case api.DeploymentTargetResourceTypeServiceInstance:
+		return g.instance(ctx)
+	case api.DeploymentTargetResourceTypeServicePipeline:
+		return g.pipeline(ctx)
+	}
+	return g.component(ctx)
+}
+
+// bundle opens the bundle of the version that the subject is to have.
+func (g *gathering) bundle(ctx context.Context) (*bundle.Bundle, error) {
+	f, v := g.x.V.family(), &g.x.V
+	g.job.TemplateARN = g.x.Template
+	return g.s.versionBundle(ctx, g.p, f, *v.TemplateName, wire.Val(v.TemplateMajorVersion), wire.Val(v.TemplateMinorVersion))
+}
+
+// versionBundle opens the bundle of a version.
+func (s *Service) versionBundle(ctx context.Context, p place, f *family, name, major, minor string) (*bundle.Bundle, error) {
+	k, missing := versionKeyOf(p, f, &name, &major, &minor)
+	rec, err := plain[version](ctx, s, k)
+	if err != nil {
+		return nil, known(err, failed("%s", missing.(*wire.Error).Message))
+	}
+	t, err := plain[template](ctx, s, key(f.template, p, name))
+	if err != nil {
+		return nil, err
+	}
+	return s.bundleOf(ctx, f, &t.V, rec)
+}
+
+func (g *gathering) environment(ctx context.Context) error {
+	b, err := g.bundle(ctx)
+	if err != nil {
+		return err
+	}
+	in, err := environmentInputs(g.x.V.Spec, b.Schema)
+	if err != nil {
+		return err
+	}
+	g.job.Kind, g.part = render.Environment, b.Environment
+	g.job.Data.Environment = &render.EnvironmentData{Name: *g.x.V.Name, AccountID: g.p.account, Inputs: in, Outputs: outputsOf(g.x.V.Outputs)}
+	g.placed(&g.x.V)
+	return nil
+}
+
+// placed takes from the environment what everything in it is provisioned with.
+func (g *gathering) placed(e *subject) {
+	if id := wire.Val(e.EnvironmentAccountId); id != "" {
+		g.job.Data.Environment.AccountID = id
+	}
+	g.repository = e.ProvisioningRepository
+	switch {
+	case g.part.Engine == bundle.CodeBuild:
+		g.role = wire.Val(e.CodebuildRoleArn)
+	case g.x.V.Kind == api.DeploymentTargetResourceTypeComponent:
+		g.role = wire.Val(e.ComponentRoleArn)
+	case g.repository == nil:
+		g.role = wire.Val(e.ProtonServiceRoleArn)
+	}
+}
+
+func environmentInputs(text *string, sc *schema.Schema) (*document.Object, error) {
+	parsed, err := spec.Parse(spec.Environment, wire.Val(text))
+	if err != nil {
+		return nil, asFailure(err)
+	}
+	in, problems := parsed.CheckEnvironment(sc.Environment)
+	return in, problemsOf(problems)
+}
+
+// problemsOf is the failure of a spec that does not fit its schema.
+func problemsOf(list []schema.Problem) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return failed("%s", tellProblems(list))
+}
+
+func tellProblems(list []schema.Problem) string {
+	text := "The spec doesn't match the schema of the template:"
+	for _, p := range list {
+		text += " " + p.String() + ";"
+	}
+	return text[:len(text)-1]
+}
+
+func (g *gathering) instance(ctx context.Context) error {
+	v := &g.x.V
+	b, err := g.bundle(ctx)
+	if err != nil {
+		return err
+	}
+	g.job.Kind, g.part = render.ServiceInstance, b.Instance
+	parsed, err := spec.Parse(spec.Service, wire.Val(v.Spec))
+	if err != nil {
+		return asFailure(err)
+	}
+	in, problems := parsed.CheckInstance(*v.Name, b.Schema.Service)
+	if err := problemsOf(problems); err != nil {
+		return err
+	}
+	e, err := g.around(ctx, *v.EnvironmentName)
+	if err != nil {
+		return err
+	}
+	if g.job.Data.Service, err = g.s.serviceData(ctx, g.p, *v.ServiceName); err != nil {
+		return err
+	}
+	g.job.Data.Instance = &render.InstanceData{Name: *v.Name, Inputs: in, Outputs: outputsOf(v.Outputs)}
+	if g.job.Data.Instance.Component, err = g.s.componentOutputs(ctx, g.x.key); err != nil {
+		return err
+	}
+	g.placed(e)
+	return nil
+}
+
+// around opens the environment that the subject stands in.
+func (g *gathering) around(ctx context.Context, name string) (*subject, error) {
+	e, data, err := g.s.environmentData(ctx, g.p, name)
+	if err != nil {
+		return nil, err
+	}
+	g.job.Data.Environment, g.job.EnvironmentARN = data, g.p.environmentARN(name)
+	return e, nil
+}
+
+// environmentData is an environment as templates see it from outside.
+func (s *Service) environmentData(ctx context.Context, p place, name string) (*subject, *render.EnvironmentData, error) {
+	e, err := get[subject](ctx, s, key("en", p, name))
+	if err != nil {
+		return nil, nil, known(err, failed("The environment %s doesn't exist.", name))
+	}
+	data := &render.EnvironmentData{Name: name, AccountID: p.account, Outputs: outputsOf(e.V.Outputs)}
+	if id := wire.Val(e.V.EnvironmentAccountId); id != "" {
+		data.AccountID = id
+	}
+	if e.V.Provisioning == api.ProvisioningCustomerManaged { // its inputs are what it has to tell
+		parsed, err := spec.Parse(spec.Environment, wire.Val(e.V.Spec))
+		if err != nil {
+			return nil, nil, asFailure(err)
+		}
+		data.Outputs = parsed.Inputs
+	}
+	return &e.V, data, nil
+}
+
+func (s *Service) serviceData(ctx context.Context, p place, name string) (*render.ServiceData, error) {
+	w, err := plain[workload](ctx, s, key("se", p, name))
+	if err != nil {
+		return nil, known(err, failed("The service %s doesn't exist.", name))
+	}
+	return &render.ServiceData{
+		Name: name, RepositoryID: wire.Val(w.V.RepositoryId), RepositoryConnectionARN: wire.Val(w.V.RepositoryConnectionArn), BranchName: wire.Val(w.V.BranchName),
+	}, nil
+}
+
+// componentOutputs are the outputs of the component that is attached to an instance; nil for none.
+func (s *Service) componentOutputs(ctx context.Context, instance []byte) (*document.Object, error) {
+	keys, err := s.attached(ctx, instance)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	c, err := get[subject](ctx, s, keys[0])
+	if err != nil || !c.V.Succeeded {
+		return nil, known(err, nil)
+	}
+	return outputsOf(c.V.Outputs), nil
+}
+
+// attached returns the keys of the components that are attached to an instance.
+func (s *Service) attached(ctx context.Context, instance []byte) (keys [][]byte, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		names, err := keysBelow(r, linkPrefix(usesInstance, instance))
+		keys = nil
+		for _, n := range names {
+			keys = append(keys, []byte(n))
+		}
+		return err
+	})
+	return keys, err
+}
+
+func outputsOf(list []api.Output) *document.Object {
+	o := new(document.Object)
+	for _, out := range list {
+		o.Set(wire.Val(out.Key), wire.Val(out.ValueString))
+	}
+	return o
+}
+
+func (g *gathering) pipeline(ctx context.Context) error {
+	v := &g.x.V
+	b, err := g.bundle(ctx)
+	if err != nil {
+		return err
+	}
+	g.job.Kind, g.part = render.Pipeline, b.Pipeline
+	parsed, err := spec.Parse(spec.Service, wire.Val(v.Spec))
+	if err != nil {
+		return asFailure(err)
+	}
+	in, problems := parsed.CheckPipeline(b.Schema.Pipeline)
+	if err := problemsOf(problems); err != nil {
+		return err
+	}
+	if g.job.Data.Service, err = g.s.serviceData(ctx, g.p, *v.ServiceName); err != nil {
+		return err
+	}
+	g.job.Data.Pipeline = &render.PipelineData{Inputs: in, Outputs: outputsOf(v.Outputs)}
+	if g.job.Data.Instances, err = g.s.instancesData(ctx, g.p, *v.ServiceName, parsed); err != nil {
+		return err
+	}
+	settings, err := g.s.settings(ctx, g.p)
+	if err != nil {
+		return err
+	}
+	g.repository = settings.PipelineProvisioningRepository
+	switch {
+	case g.part.Engine == bundle.CodeBuild:
+		g.role = wire.Val(settings.PipelineCodebuildRoleArn)
+	case g.repository == nil:
+		g.role = wire.Val(settings.PipelineServiceRoleArn)
+	}
+	return nil
+}
+
+// instancesData are the instances of a service as its pipeline sees them.
+func (s *Service) instancesData(ctx context.Context, p place, service string, sp *spec.Spec) (list []render.InstanceData, err error) {
+	for _, in := range sp.Instances {
+		d := render.InstanceData{Name: in.Name, Inputs: in.Inputs}
+		x, err := get[subject](ctx, s, key("si", p, service, in.Name))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			d.Outputs = outputsOf(x.V.Outputs)
+			if d.Component, err = s.componentOutputs(ctx, x.key); err != nil {
+				return nil, err
+			}
+		}
+		if _, d.Environment, err = s.environmentData(ctx, p, in.Environment); err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+func (g *gathering) component(ctx context.Context) error {
+	v := &g.x.V
+	b, err := bundle.Component(wire.Val(v.TemplateFile), wire.Val(v.Manifest))
+	if err != nil {
+		return asFailure(err)
+	}
+	g.job.Kind, g.part = render.Component, b.Component
+	g.job.Data.Component = &render.ComponentData{Name: *v.Name}
+	e, err := g.around(ctx, *v.EnvironmentName)
+	if err != nil {
+		return err
+	}
+	if name := wire.Val(v.ServiceInstanceName); name != "" {
+		if g.job.Data.Service, err = g.s.serviceData(ctx, g.p, wire.Val(v.ServiceName)); err != nil {
+			return err
+		}
+		in := new(document.Object)
+		if wire.Val(v.ServiceSpec) != "" {
+			parsed, err := spec.Parse(spec.Service, *v.ServiceSpec)
+			if err != nil {
+				return asFailure(err)
+			}
+			if one := parsed.Instance(name); one != nil {
+				in = one.Inputs
+			}
+		}
+		g.job.Data.Instance = &render.InstanceData{Name: name, Inputs: in}
+	}
+	g.placed(e)
+	return nil
+}
+
+// delivery is what was gathered, as those see it who deliver it.
+func (g *gathering) delivery() *Delivery {
+	v, d := &g.x.V, &g.rec.V
+	return &Delivery{
+		Region: g.p.region, Account: g.p.account, ID: *d.Id, Kind: v.Kind, TargetARN: g.x.Resource,
+		Environment: wire.Val(d.EnvironmentName), Service: wire.Val(v.ServiceName), Instance: wire.Val(d.ServiceInstanceName), Component: wire.Val(d.ComponentName),
+		TemplateARN: g.job.TemplateARN, TemplateMajor: g.job.MajorVersion, TemplateMinor: g.job.MinorVersion, EnvironmentARN: g.job.EnvironmentARN,
+		Delete: d.Delete, Cancel: d.DeploymentStatus == api.DeploymentStatusCancelling, Begun: *d.CreatedAt,
+		Part: g.part, Folder: g.job.Folder(false), NestedFolder: g.job.Folder(true),
+		Repository: g.repository, Role: g.role, State: d.State,
+	}
+}
