@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/proton"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -306,6 +307,9 @@ func (a Account) KMS() *kms.Client { return kms.NewFromConfig(a.Config) }
 func (a Account) S3() *s3.Client {
 	return s3.NewFromConfig(a.Config, func(o *s3.Options) { o.UsePathStyle = true })
 }
+
+// Proton returns a client of the service.
+func (a Account) Proton() *proton.Client { return proton.NewFromConfig(a.Config) }
 
 // IAM returns a client of the service.
 func (a Account) IAM() *iam.Client { return iam.NewFromConfig(a.Config) }
