@@ -33,7 +33,7 @@ const floors = `
 	sigv4
 	call service/kms/xks
 	api/*
-	job resource
+	job resource runner
 	audit
 	seal
 	service

@@ -36,6 +36,8 @@ type Room struct {
 	Quotas map[string]float64
 	// KeyStores is what the operator says about key stores outside of the house.
 	KeyStores KeyStores
+	// GitConnections is the operator's file of connections to Git repositories; "" for none.
+	GitConnections string
 
 	// Inside returns the door through which the service called name, such as
 	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's

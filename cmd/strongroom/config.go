@@ -35,9 +35,11 @@ type config struct {
 
 	Certificate string `yaml:"certificate"` // PEM files, instead of the local authority
 	Key         string `yaml:"key"`
-	Reads       string `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
-	Log         string `yaml:"log"`   // "error", "warn", "info" or "debug"
-	Limits      limits `yaml:"limits"`
+	// GitConnections is the file that says how Proton reaches Git repositories.
+	GitConnections string `yaml:"git-connections"`
+	Reads          string `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
+	Log            string `yaml:"log"`   // "error", "warn", "info" or "debug"
+	Limits         limits `yaml:"limits"`
 	// Quotas are requests a second of an account in a region: by service, then by group of
 	// operations. What is not named has none.
 	Quotas    map[string]map[string]float64 `yaml:"quotas"`
@@ -81,6 +83,7 @@ func (c *config) bindServe(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.BucketHosts, "bucket-host", nil, "name below which buckets have host names of their own; may be repeated")
 	f.StringVar(&c.Certificate, "certificate", "", "PEM file with the server's certificate, instead of the local authority's")
 	f.StringVar(&c.Key, "key", "", "PEM file with the key of --certificate")
+	f.StringVar(&c.GitConnections, "git-connections", "", "YAML file with the connections through which Proton delivers files to Git repositories")
 	f.StringVar(&c.Log, "log", "", "how much to log: error, warn, info or debug (default info)")
 }
 
@@ -122,7 +125,7 @@ func (c *config) under(from *config) {
 	}{
 		{&c.Data, from.Data}, {&c.Listen, from.Listen}, {&c.Metrics, from.Metrics}, {&c.RootKey, from.RootKey}, {&c.Passphrase, from.Passphrase},
 		{&c.RootKeyPKCS11, from.RootKeyPKCS11}, {&c.RootKeyTPM, from.RootKeyTPM},
-		{&c.Certificate, from.Certificate}, {&c.Key, from.Key}, {&c.Reads, from.Reads}, {&c.Log, from.Log},
+		{&c.Certificate, from.Certificate}, {&c.Key, from.Key}, {&c.GitConnections, from.GitConnections}, {&c.Reads, from.Reads}, {&c.Log, from.Log},
 	} {
 		if *f.to == "" {
 			*f.to = f.from

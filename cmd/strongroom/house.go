@@ -155,7 +155,7 @@ func (h *house) room(name string) *service.Room {
 	room := &service.Room{
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
 		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
-		KeyStores: h.outside,
+		KeyStores: h.outside, GitConnections: h.cfg.GitConnections,
 	}
 	if h.iam != nil { // which comes first, and asks itself
 		room.Principals = h.iam

@@ -22,12 +22,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom/strongroom/cli"
+	"github.com/strongroom/strongroom/runner/sandbox"
 )
 
 // version is set when a release is built: -ldflags "-X main.version=v1.2.3".
 var version = "development"
 
 func main() {
+	sandbox.Init() // a runner starts this program again, above the commands it runs
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if os.Getenv("GOMAXPROCS") == "" {
@@ -84,7 +86,7 @@ To begin:
 		return cfg.Data, err
 	}
 	root.AddCommand(
-		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), operationsCommand(),
+		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), cli.Runner(), operationsCommand(),
 		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), rootkeyCommand(cfg, load), versionCommand(),
 	)
 	return root

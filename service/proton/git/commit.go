@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -111,12 +112,26 @@ type change struct {
 	files   map[string][]byte // nil to take the file out
 }
 
-// plant makes a tree of paths.
-func plant(files map[string][]byte, remove []string) *change {
+// folder returns where the files of a change go in a repository with the tree.
+func (b *builder) folder(tree hash, c *Change) (string, error) {
+	if c.Nested == c.Folder {
+		return c.Folder, nil
+	}
+	list, err := b.list(tree)
+	for _, e := range list {
+		if e.name == "environments" && e.mode == folderMode {
+			return c.Nested, err
+		}
+	}
+	return c.Folder, err
+}
+
+// plant makes a tree of paths below a folder.
+func plant(folder string, files map[string][]byte, remove []string) *change {
 	root := &change{}
-	put := func(path string, data []byte) {
+	put := func(name string, data []byte) {
 		at := root
-		parts := strings.Split(path, "/")
+		parts := strings.Split(path.Join(folder, name), "/")
 		for _, part := range parts[:len(parts)-1] {
 			if at.folders == nil {
 				at.folders = make(map[string]*change)
@@ -131,14 +146,14 @@ func plant(files map[string][]byte, remove []string) *change {
 		}
 		at.files[parts[len(parts)-1]] = data
 	}
-	for _, path := range remove {
-		put(path, nil)
+	for _, name := range remove {
+		put(name, nil)
 	}
-	for path, data := range files {
+	for name, data := range files {
 		if data == nil {
 			data = []byte{}
 		}
-		put(path, data)
+		put(name, data)
 	}
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
@@ -33,6 +34,8 @@ type Connection struct {
 	URL     string // repositories are below: https://host, ssh://git@host, file:///folder
 	API     string // GitHub, Gitea or None
 	APIURL  string // of the REST API; "" where API is None
+	// Poll is how often it is to be asked what became of a proposal.
+	Poll time.Duration
 
 	user     string
 	token    secret.Bytes // over HTTPS, and for the API
@@ -43,16 +46,17 @@ type Connection struct {
 
 // entry is a connection as the operator's file has it.
 type entry struct {
-	ARN        string `yaml:"arn"`
-	Account    string `yaml:"account"`
-	URL        string `yaml:"url"`
-	API        string `yaml:"api"`
-	APIURL     string `yaml:"api-url"`
-	User       string `yaml:"user"`
-	TokenFile  string `yaml:"token-file"`
-	KeyFile    string `yaml:"key-file"`
-	KnownHosts string `yaml:"known-hosts"`
-	CAFile     string `yaml:"ca-file"`
+	ARN        string        `yaml:"arn"`
+	Account    string        `yaml:"account"`
+	URL        string        `yaml:"url"`
+	API        string        `yaml:"api"`
+	APIURL     string        `yaml:"api-url"`
+	User       string        `yaml:"user"`
+	TokenFile  string        `yaml:"token-file"`
+	KeyFile    string        `yaml:"key-file"`
+	KnownHosts string        `yaml:"known-hosts"`
+	CAFile     string        `yaml:"ca-file"`
+	Poll       time.Duration `yaml:"poll"`
 }
 
 // Limits of the operator's files.
@@ -116,7 +120,13 @@ func (e entry) open(dir string) (*Connection, error) {
 	if m == nil {
 		return nil, fmt.Errorf("arn %q is not such as arn:aws:codestar-connections:REGION:ACCOUNT:connection/ID", sentence(e.ARN))
 	}
-	c := &Connection{ARN: e.ARN, Account: e.Account, URL: strings.TrimSuffix(e.URL, "/"), API: e.API, APIURL: strings.TrimSuffix(e.APIURL, "/"), user: e.User}
+	c := &Connection{ARN: e.ARN, Account: e.Account, URL: strings.TrimSuffix(e.URL, "/"), API: e.API, APIURL: strings.TrimSuffix(e.APIURL, "/"), user: e.User, Poll: e.Poll}
+	if c.Poll == 0 {
+		c.Poll = time.Minute
+	}
+	if c.Poll < time.Second || c.Poll > 24*time.Hour {
+		return nil, errors.New("poll is not from 1s to 24h")
+	}
 	if c.Account == "" {
 		c.Account = m[2]
 	}

@@ -11,15 +11,18 @@ import (
 
 // Change is the files of one delivery.
 type Change struct {
-	ID      string            // names the delivery: the same id is the same change
-	Branch  string            // of ours, made for this delivery alone
-	Target  string            // the branch that the change is to become part of
-	Files   map[string][]byte // by path
-	Remove  []string          // paths that an earlier delivery wrote and this one does not have
-	Title   string            // first line of the commit, and title of the pull request
-	Body    string
-	Author  string    // name and address; "" for Strongroom's own
-	Created time.Time // of the delivery: the commit's time, so that making it again makes the same
+	ID     string // names the delivery: the same id is the same change
+	Branch string // of ours, made for this delivery alone
+	Target string // the branch that the change is to become part of
+	// Folder is where the files stand, and Nested where they stand instead in a repository whose
+	// target branch has a folder environments; "" for the top.
+	Folder, Nested string
+	Files          map[string][]byte // by path below the folder
+	Remove         []string          // paths that an earlier delivery wrote and this one does not have
+	Title          string            // first line of the commit, and title of the pull request
+	Body           string
+	Author         string    // name and address; "" for Strongroom's own
+	Created        time.Time // of the delivery: the commit's time, so that making it again makes the same
 }
 
 // Proposal is a change that stands on the remote. It is kept by whoever asks about it later.
@@ -28,6 +31,7 @@ type Proposal struct {
 	Target string `json:"target"`
 	Commit string `json:"commit"`
 	Base   string `json:"base"`             // what the commit stands on
+	Folder string `json:"folder,omitempty"` // where its files stand
 	Number int    `json:"number,omitempty"` // of the pull request
 	URL    string `json:"url,omitempty"`    // where people see it
 	Seen   string `json:"seen,omitempty"`   // tip of the target branch when it was last looked at
@@ -55,6 +59,11 @@ func validBranch(name string) bool {
 func (c *Change) check() error {
 	if !validBranch(c.Branch) || !validBranch(c.Target) || c.Branch == c.Target {
 		return fmt.Errorf("%s is not the name of a branch that can be used", sentence(c.Target))
+	}
+	for _, path := range []string{c.Folder, c.Nested} {
+		if path != "" && !validPath(path) {
+			return fmt.Errorf("%s is not a path for a folder", sentence(path))
+		}
 	}
 	for path := range c.Files {
 		if !validPath(path) {
@@ -134,7 +143,11 @@ func (r *Remote) branch(ctx context.Context, c *Change) (*Proposal, error) {
 		return nil, err
 	}
 	b := &builder{old: objects, written: make(map[hash]bool)}
-	planted := plant(c.Files, c.Remove)
+	folder, err := b.folder(tip.tree, c)
+	if err != nil {
+		return nil, err
+	}
+	planted := plant(folder, c.Files, c.Remove)
 	if ours != nil {
 		same, err := b.holds(tip.tree, planted)
 		if err != nil {
@@ -143,7 +156,7 @@ func (r *Remote) branch(ctx context.Context, c *Change) (*Proposal, error) {
 		if !same || len(tip.parents) != 1 || !strings.Contains(tip.message, c.trailer()) {
 			return nil, fmt.Errorf("it has a branch %s already, with something else", c.Branch)
 		}
-		return &Proposal{Branch: c.Branch, Target: c.Target, Commit: base.String(), Base: tip.parents[0].String()}, nil
+		return &Proposal{Branch: c.Branch, Target: c.Target, Commit: base.String(), Base: tip.parents[0].String(), Folder: folder}, nil
 	}
 	tree, _, err := b.tree(&tip.tree, planted)
 	if err != nil {
@@ -153,7 +166,7 @@ func (r *Remote) branch(ctx context.Context, c *Change) (*Proposal, error) {
 	if err := push(ctx, r, c.Branch, hash{}, commit, b.made); err != nil {
 		return nil, err
 	}
-	return &Proposal{Branch: c.Branch, Target: c.Target, Commit: commit.String(), Base: base.String(), Seen: base.String()}, nil
+	return &Proposal{Branch: c.Branch, Target: c.Target, Commit: commit.String(), Base: base.String(), Folder: folder, Seen: base.String()}, nil
 }
 
 // commit writes the commit object.
@@ -178,7 +191,7 @@ func readCommit(objects map[hash]object, h hash) (commit, error) {
 	return parseCommit(o.data)
 }
 
-// State says what became of a proposal. files are those of its change, or nil: where the host has
+// State says what became of a proposal, and may note in it what was seen. files are those of its change, or nil: where the host has
 // no pull requests and the branch is gone, they tell a squashed merge from a refusal. Errors are
 // *Error, and say nothing about the proposal.
 func (r *Remote) State(ctx context.Context, p *Proposal, files map[string][]byte) (Standing, error) {
@@ -278,7 +291,7 @@ func (r *Remote) squashed(ctx context.Context, p *Proposal, files map[string][]b
 	if err != nil {
 		return "", err
 	}
-	same, err := (&builder{old: objects}).holds(c.tree, plant(files, nil))
+	same, err := (&builder{old: objects}).holds(c.tree, plant(p.Folder, files, nil))
 	if err != nil {
 		return "", err
 	}

@@ -286,6 +286,24 @@ func TestEveryWay(t *testing.T) {
 	}
 }
 
+// TestFolder: in a repository with a folder environments, environments stand there.
+func TestFolder(t *testing.T) {
+	b := newBench(t)
+	r := remote(t, b.overFolder())
+	for _, want := range []string{"shop/a.tf", "environments/shop/a.tf"} {
+		c := &Change{ID: want, Branch: "proton-" + strings.ReplaceAll(want, "/", "-"), Target: "main", Folder: "shop", Nested: "environments/shop", Files: map[string][]byte{"a.tf": []byte(want)}, Title: "x", Created: time.Now()}
+		p := propose(t, r, c)
+		if got := b.git(b.bare(), "show", p.Branch+":"+want); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if again := propose(t, r, c); again.Commit != p.Commit || again.Folder != p.Folder {
+			t.Errorf("again: %+v, was %+v", again, p)
+		}
+		b.write("environments/README", want)
+		b.commit("a folder")
+	}
+}
+
 func TestBranchIsRefusedSquashedOrWithdrawn(t *testing.T) {
 	b := newBench(t)
 	r := remote(t, b.overFolder())
