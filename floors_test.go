@@ -145,7 +145,7 @@ func TestFloors(t *testing.T) {
 func TestHeavyDependencies(t *testing.T) {
 	homes := map[string][]string{
 		"github.com/cockroachdb/pebble": {"store"},
-		"github.com/prometheus":         {"gateway"},
+		"github.com/prometheus":         {"gateway", "service/amp"},
 		"github.com/spf13/cobra":        {"cli", "cmd/strongroom"},
 		"github.com/aws":                {"cmd/apigen"},
 		"github.com/cloudflare/circl":   {"service/kms/key"},

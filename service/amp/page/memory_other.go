@@ -1,0 +1,7 @@
+//go:build !unix
+
+package page
+
+func allocate(n int) ([]byte, error) { return make([]byte, n), nil }
+
+func release([]byte) error { return nil }

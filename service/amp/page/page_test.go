@@ -1,0 +1,196 @@
+package page
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/secret"
+)
+
+func testKey() secret.Bytes { return secret.New(bytes.Repeat([]byte{7}, seal.KeySize)) }
+
+func text(n int) []byte {
+	b := make([]byte, n)
+	r := rand.New(rand.NewPCG(1, uint64(n)))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func sealed8(t testing.TB, plain []byte, name string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := NewWriter(&out, testKey(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := plain; len(rest) > 0; {
+		n := min(len(rest), 5000)
+		if _, err := w.Write(rest[:n]); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	if got := w.Size(); got != int64(len(plain)) {
+		t.Errorf("size of %d bytes: got %d", len(plain), got)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+var sizes = []int{0, 1, Size - 1, Size, Size + 1, 3 * Size, 3*Size + 77}
+
+func TestRoundTrip(t *testing.T) {
+	for _, size := range sizes {
+		plain := text(size)
+		raw := sealed8(t, plain, "a")
+		if int64(len(raw)) != SealedSize(int64(size)) {
+			t.Errorf("%d bytes are sealed in %d, want %d", size, len(raw), SealedSize(int64(size)))
+		}
+		f, err := Open(bytes.NewReader(raw), int64(size), testKey(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for i := range Count(int64(size)) {
+			p, err := f.Page(make([]byte, Size), i)
+			if err != nil {
+				t.Fatalf("%d bytes, page %d: %v", size, i, err)
+			}
+			got = append(got, p...)
+		}
+		if !bytes.Equal(got, plain) {
+			t.Errorf("%d bytes came back changed", size)
+		}
+	}
+}
+
+func TestDamage(t *testing.T) {
+	plain := text(2*Size + 100)
+	raw := sealed8(t, plain, "a")
+	check := func(name string, raw []byte, size int64, as string) {
+		t.Helper()
+		f, err := Open(bytes.NewReader(raw), size, testKey(), as)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Check(); !errors.Is(err, seal.ErrCorrupt) {
+			t.Errorf("%s: got %v, want ErrCorrupt", name, err)
+		}
+	}
+	for at := 0; at < len(raw); at += 97 {
+		bad := bytes.Clone(raw)
+		bad[at] ^= 1 << (at % 8)
+		check("a flipped bit", bad, int64(len(plain)), "a")
+	}
+	check("cut", raw[:len(raw)-1], int64(len(plain)), "a")
+	check("cut at a page", raw[:2*sealed], 2*Size, "a")
+	check("longer than it is", raw, int64(len(plain))+1, "a")
+	check("shorter than it is", raw, int64(len(plain))-1, "a")
+	check("another file", raw, int64(len(plain)), "b")
+	check("pages swapped", append(append(bytes.Clone(raw[sealed:2*sealed]), raw[:sealed]...), raw[2*sealed:]...), int64(len(plain)), "a")
+}
+
+func TestArena(t *testing.T) {
+	plain := text(40*Size + 5)
+	f, err := Open(bytes.NewReader(sealed8(t, plain, "a")), int64(len(plain)), testKey(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := NewArena(10 * Size)
+	r := rand.New(rand.NewPCG(2, 3))
+	for range 5000 {
+		off := r.Int64N(int64(len(plain)))
+		n := r.IntN(3 * Size)
+		got, err := a.Append(nil, f, off, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := plain[off:min(off+int64(n), int64(len(plain)))]; !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes from %d are others", n, off)
+		}
+	}
+	if got := a.Size(); got > 10*Size {
+		t.Errorf("the arena holds %d bytes", got)
+	}
+	a.Forget(f)
+	if len(a.where) != 0 {
+		t.Errorf("%d pages of a forgotten file", len(a.where))
+	}
+	if _, err := a.Append(nil, f, 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Wipe(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Append(nil, f, 0, 10); !errors.Is(err, ErrWiped) {
+		t.Errorf("after Wipe: got %v", err)
+	}
+}
+
+func TestRegion(t *testing.T) {
+	plain := text(10*Size + 5)
+	raw := sealed8(t, plain, "a")
+	raw[7*sealed+100] ^= 1
+	f, err := Open(bytes.NewReader(raw), int64(len(plain)), testKey(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRegion(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Range(Size-5, Size+5); !bytes.Equal(got, plain[Size-5:Size+5]) {
+		t.Error("a range over two pages is another")
+	}
+	if got := r.Size(); got != 2*Size {
+		t.Errorf("two pages were looked at, %d bytes are held", got)
+	}
+	if all := r.Range(0, r.Len()); r.Size() != 2*Size || !bytes.Equal(all[:2*Size], plain[:2*Size]) {
+		t.Error("the whole region is not what was filled of it")
+	}
+	fails := func(from, to int) (err error) {
+		defer Recover(&err)
+		r.Range(from, to)
+		return nil
+	}
+	if err := fails(7*Size, 7*Size+1); !errors.Is(err, seal.ErrCorrupt) {
+		t.Errorf("a page that was changed: got %v", err)
+	}
+	if err := fails(5, r.Len()+1); !errors.Is(err, seal.ErrCorrupt) {
+		t.Errorf("beyond the end: got %v", err)
+	}
+	if err := r.Wipe(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzPage(f *testing.F) {
+	plain := text(Size + 100)
+	f.Add(sealed8(f, plain, "a"), int64(len(plain)))
+	f.Add([]byte{}, int64(0))
+	f.Fuzz(func(t *testing.T, raw []byte, size int64) {
+		file, err := Open(bytes.NewReader(raw), size%(4*Size), testKey(), "a")
+		if err != nil {
+			return
+		}
+		for i := range Count(file.Size()) {
+			var got []byte
+			if got, err = file.Page(make([]byte, Size), i); err != nil {
+				break
+			}
+			if want := plain[i*Size : min((i+1)*Size, int64(len(plain)))]; !bytes.Equal(got, want) {
+				t.Errorf("page %d opened as another", i)
+			}
+		}
+		if err != nil && !errors.Is(err, seal.ErrCorrupt) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

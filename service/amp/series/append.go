@@ -1,0 +1,266 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	promdata "github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/record"
+)
+
+var (
+	_ storage.Appendable   = (*DB)(nil)
+	_ storage.AppendableV2 = (*DB)(nil)
+)
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// transaction is what both kinds of appenders are: what the head was given, and what the log will be.
+type transaction struct {
+	ctx   context.Context
+	db    *DB
+	inner storage.AppenderTransaction
+	*batch
+	last storage.SeriesRef // that was named last
+}
+
+func (db *DB) transaction(ctx context.Context, inner storage.AppenderTransaction) transaction {
+	return transaction{ctx: ctx, db: db, inner: inner, batch: batches.Get().(*batch)}
+}
+
+// bounds refuses what is older than the blocks, which the head, empty after a start, does not know of.
+func (t *transaction) bounds(at int64) error {
+	t.db.mu.RLock()
+	covered := t.db.covered.Time
+	t.db.mu.RUnlock()
+	if window := t.db.window.Load(); covered != 0 && at < covered-window {
+		if window > 0 {
+			return storage.ErrTooOldSample
+		}
+		return storage.ErrOutOfBounds
+	}
+	return nil
+}
+
+func (t *transaction) name(ref storage.SeriesRef, ls labels.Labels) {
+	if ref != t.last {
+		t.last = ref
+		t.series = append(t.series, record.RefSeries{Ref: chunks.HeadSeriesRef(ref), Labels: ls})
+	}
+}
+
+func (t *transaction) add(ref storage.SeriesRef, ls labels.Labels, st, at int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram) {
+	t.name(ref, ls)
+	r := chunks.HeadSeriesRef(ref)
+	switch {
+	case fh != nil:
+		t.floats = append(t.floats, record.RefFloatHistogramSample{Ref: r, ST: st, T: at, FH: fh})
+	case h != nil:
+		t.histograms = append(t.histograms, record.RefHistogramSample{Ref: r, ST: st, T: at, H: h})
+	default:
+		t.samples = append(t.samples, record.RefSample{Ref: r, ST: st, T: at, V: v})
+	}
+}
+
+func (t *transaction) addExemplar(ref storage.SeriesRef, ls labels.Labels, e exemplar.Exemplar) {
+	t.name(ref, ls)
+	t.exemplars = append(t.exemplars, record.RefExemplar{Ref: chunks.HeadSeriesRef(ref), T: e.Ts, V: e.Value, Labels: e.Labels})
+}
+
+func (t *transaction) describe(metric string, m promdata.Metadata) {
+	if e := (entry{metric, m}); t.db.metadata.wants(e) {
+		t.metadata = append(t.metadata, e)
+	}
+}
+
+// Commit returns nil when what was appended is durable, and only then shows it.
+func (t *transaction) Commit() error {
+	defer t.done()
+	t.db.commits.RLock()
+	defer t.db.commits.RUnlock()
+	if !t.empty() {
+		err := t.db.log.Append(t.ctx, func(number uint64, dst []byte) ([]byte, error) {
+			return t.db.encode(t.batch, number, dst), nil
+		})
+		if err != nil {
+			return errors.Join(err, t.inner.Rollback())
+		}
+		for _, e := range t.metadata {
+			t.db.metadata.put(e)
+		}
+	}
+	return t.inner.Commit()
+}
+
+// Rollback forgets what was appended.
+func (t *transaction) Rollback() error {
+	defer t.done()
+	return t.inner.Rollback()
+}
+
+func (t *transaction) done() {
+	if t.batch == nil {
+		return
+	}
+	t.reset()
+	batches.Put(t.batch)
+	t.batch = nil
+	t.db.end()
+}
+
+// appender is the older of Prometheus's two interfaces.
+type appender struct {
+	transaction
+	head storage.Appender
+}
+
+// Appender returns an appender whose Commit is durable.
+func (db *DB) Appender(ctx context.Context) storage.Appender {
+	if err := db.begin(); err != nil {
+		return refused{err}
+	}
+	head := db.head.Appender(ctx)
+	return &appender{db.transaction(ctx, head), head}
+}
+
+func (a *appender) SetOptions(o *storage.AppendOptions) { a.head.SetOptions(o) }
+
+func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {
+	if err := a.bounds(t); err != nil {
+		return 0, err
+	}
+	ref, err := a.head.Append(ref, ls, t, v)
+	if err == nil {
+		a.add(ref, ls, 0, t, v, nil, nil)
+	}
+	return ref, err
+}
+
+func (a *appender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	if err := a.bounds(t); err != nil {
+		return 0, err
+	}
+	ref, err := a.head.AppendHistogram(ref, ls, t, h, fh)
+	if err == nil {
+		a.add(ref, ls, 0, t, 0, h, fh)
+	}
+	return ref, err
+}
+
+func (a *appender) AppendExemplar(ref storage.SeriesRef, ls labels.Labels, e exemplar.Exemplar) (storage.SeriesRef, error) {
+	ref, err := a.head.AppendExemplar(ref, ls, e)
+	if err == nil && ref != 0 {
+		a.addExemplar(ref, ls, e)
+	}
+	return ref, err
+}
+
+func (a *appender) UpdateMetadata(ref storage.SeriesRef, ls labels.Labels, m promdata.Metadata) (storage.SeriesRef, error) {
+	a.describe(ls.Get(labels.MetricName), m)
+	return ref, nil
+}
+
+// Zero samples at the start of a series are a thing of scraping. The store keeps start times themselves, or not at all.
+func (a *appender) AppendSTZeroSample(ref storage.SeriesRef, _ labels.Labels, _, _ int64) (storage.SeriesRef, error) {
+	return ref, nil
+}
+
+func (a *appender) AppendHistogramSTZeroSample(ref storage.SeriesRef, _ labels.Labels, _, _ int64, _ *histogram.Histogram, _ *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	return ref, nil
+}
+
+// appenderV2 is the newer one.
+type appenderV2 struct {
+	transaction
+	head storage.AppenderV2
+}
+
+// AppenderV2 returns an appender whose Commit is durable.
+func (db *DB) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	if err := db.begin(); err != nil {
+		return refusedV2{err}
+	}
+	head := db.head.AppenderV2(ctx)
+	return &appenderV2{db.transaction(ctx, head), head}
+}
+
+func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
+	if err := a.bounds(t); err != nil {
+		return 0, err
+	}
+	ref, err := a.head.Append(ref, ls, st, t, v, h, fh, opts)
+	var partial *storage.AppendPartialError
+	if err != nil && !errors.As(err, &partial) {
+		return ref, err
+	}
+	a.add(ref, ls, st, t, v, h, fh)
+	for _, e := range opts.Exemplars {
+		a.addExemplar(ref, ls, e) // one that the head refused, it refuses again
+	}
+	if !opts.Metadata.IsEmpty() {
+		name := opts.MetricFamilyName
+		if name == "" {
+			name = ls.Get(labels.MetricName)
+		}
+		a.describe(name, opts.Metadata)
+	}
+	return ref, err
+}
+
+// Describe keeps what is known of metrics. It is durable when Describe returns nil.
+func (db *DB) Describe(ctx context.Context, metric string, m promdata.Metadata, more ...func(yield func(string, promdata.Metadata))) error {
+	if err := db.begin(); err != nil {
+		return err
+	}
+	t := db.transaction(ctx, nothing{})
+	t.describe(metric, m)
+	for _, list := range more {
+		list(t.describe)
+	}
+	return t.Commit()
+}
+
+// nothing is a transaction of the head without samples.
+type nothing struct{}
+
+func (nothing) Commit() error   { return nil }
+func (nothing) Rollback() error { return nil }
+
+// refused is the appender of a store that is closed.
+type refused struct{ err error }
+
+func (r refused) Commit() error                     { return r.err }
+func (r refused) Rollback() error                   { return nil }
+func (r refused) SetOptions(*storage.AppendOptions) {}
+func (r refused) Append(storage.SeriesRef, labels.Labels, int64, float64) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refused) AppendHistogram(storage.SeriesRef, labels.Labels, int64, *histogram.Histogram, *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refused) AppendExemplar(storage.SeriesRef, labels.Labels, exemplar.Exemplar) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refused) UpdateMetadata(storage.SeriesRef, labels.Labels, promdata.Metadata) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refused) AppendSTZeroSample(storage.SeriesRef, labels.Labels, int64, int64) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refused) AppendHistogramSTZeroSample(storage.SeriesRef, labels.Labels, int64, int64, *histogram.Histogram, *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+
+type refusedV2 struct{ err error }
+
+func (r refusedV2) Commit() error   { return r.err }
+func (r refusedV2) Rollback() error { return nil }
+func (r refusedV2) Append(storage.SeriesRef, labels.Labels, int64, int64, float64, *histogram.Histogram, *histogram.FloatHistogram, storage.AppendV2Options) (storage.SeriesRef, error) {
+	return 0, r.err
+}

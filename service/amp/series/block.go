@@ -1,0 +1,332 @@
+package series
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/index"
+	"github.com/prometheus/prometheus/tsdb/tombstones"
+
+	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/service/amp/page"
+)
+
+// block is a sealed block as Prometheus reads one. It is opened with its first reader and closed, but for the
+// pages in the arena, some time after its last.
+type block struct {
+	db   *DB
+	info *Block
+
+	mu      sync.Mutex
+	readers int
+	open    *contents // nil when it is not
+	retired bool      // no ledger names it any more: it goes with its last reader
+}
+
+var _ tsdb.BlockReader = (*block)(nil)
+
+// contents is a block that has been opened.
+type contents struct {
+	index  *index.Reader
+	region *page.Region
+	chunks []*page.File
+	blobs  []*blobReader
+}
+
+func (db *DB) newBlock(info *Block) *block { return &block{db: db, info: info} }
+
+// Meta returns what Prometheus keeps of a block.
+func (b *block) Meta() tsdb.BlockMeta { return b.info.Meta }
+
+// Size returns how many bytes the block has, as it lies on disk.
+func (b *block) Size() (n int64) {
+	for _, f := range b.info.Files {
+		n += page.SealedSize(f.Size)
+	}
+	return n
+}
+
+// overlaps reports whether the block has samples between two times.
+func (b *block) overlaps(mint, maxt int64) bool {
+	return b.info.Meta.MinTime <= maxt && mint < b.info.Meta.MaxTime
+}
+
+// hold opens the block, if it is not, and keeps it open until let is called.
+func (b *block) hold() (*contents, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open == nil {
+		c, err := b.db.openBlock(b.info)
+		if err != nil {
+			return nil, fmt.Errorf("block %s: %w", b.info.Meta.ULID, err)
+		}
+		b.open = c
+	}
+	b.readers++
+	return b.open, nil
+}
+
+func (b *block) let() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.readers--; b.readers > 0 {
+		return nil
+	}
+	if b.retired {
+		return b.erase()
+	}
+	b.open.rest()
+	return nil
+}
+
+// retire takes the block away: at once, or with its last reader.
+func (b *block) retire() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.retired = true; b.readers == 0 {
+		if err := b.erase(); err != nil {
+			b.db.opts.Logger.Warn("a block that is no more was not erased; it will be swept", "error", err)
+		}
+	}
+}
+
+// erase deletes the blobs. What is left, because that failed, no ledger names.
+func (b *block) erase() error {
+	err := b.close()
+	for _, f := range b.info.Files {
+		err = errors.Join(err, b.db.opts.Blobs.Delete(context.Background(), f.Blob))
+	}
+	return err
+}
+
+// drop wipes what was opened. There are no readers.
+func (b *block) drop() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.close()
+}
+
+func (b *block) close() error {
+	if b.open == nil {
+		return nil
+	}
+	c := b.open
+	b.open = nil
+	for _, f := range c.chunks {
+		b.db.arena.Forget(f)
+	}
+	c.rest()
+	return c.region.Wipe()
+}
+
+// rest closes the files of a block that nobody reads; they open again by themselves.
+func (c *contents) rest() {
+	for _, r := range c.blobs {
+		r.rest()
+	}
+}
+
+// openBlock opens the files of a block under its data key.
+func (db *DB) openBlock(info *Block) (_ *contents, err error) {
+	key, err := db.opts.Keys.Open(context.Background(), info.Key)
+	if err != nil {
+		return nil, err
+	}
+	c := &contents{}
+	var indexFile *page.File
+	for _, f := range info.Files {
+		r := &blobReader{blobs: db.opts.Blobs, key: f.Blob}
+		c.blobs = append(c.blobs, r)
+		file, err := page.Open(r, f.Size, key, db.fileName(&info.Meta, f.Name))
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(f.Name, "chunks/") {
+			c.chunks = append(c.chunks, file)
+		} else {
+			indexFile = file
+		}
+	}
+	if indexFile == nil {
+		return nil, fmt.Errorf("%w: block without an index", seal.ErrCorrupt)
+	}
+	if c.region, err = page.NewRegion(indexFile); err != nil {
+		return nil, err
+	}
+	if c.index, err = openIndex(c.region); err != nil {
+		c.rest()
+		return nil, errors.Join(err, c.region.Wipe())
+	}
+	return c, nil
+}
+
+// openIndex reads the symbols and the table of an index.
+func openIndex(r *page.Region) (_ *index.Reader, err error) {
+	defer page.Recover(&err)
+	x, err := index.NewReader(r, index.DecodePostingsRaw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
+	}
+	return x, nil
+}
+
+// Index returns a reader of the index.
+func (b *block) Index() (tsdb.IndexReader, error) {
+	c, err := b.hold()
+	if err != nil {
+		return nil, err
+	}
+	return &indexReader{index: c.index, block: b}, nil
+}
+
+// Chunks returns a reader of the chunks.
+func (b *block) Chunks() (tsdb.ChunkReader, error) {
+	c, err := b.hold()
+	if err != nil {
+		return nil, err
+	}
+	return &chunkReader{contents: c, block: b}, nil
+}
+
+// Tombstones returns none: samples are taken away with their block.
+func (b *block) Tombstones() (tombstones.Reader, error) { return tombstones.NewMemTombstones(), nil }
+
+// chunkReader gives copies of chunks, so that the pages they come from may go.
+type chunkReader struct {
+	*contents
+	block *block
+	once  sync.Once
+}
+
+// Close ends reading.
+func (r *chunkReader) Close() (err error) {
+	r.once.Do(func() { err = r.block.let() })
+	return err
+}
+
+// chunkRead is how many bytes are read at first: most chunks are shorter.
+const chunkRead = 512
+
+// ChunkOrIterable returns a chunk that stays as it is.
+func (r *chunkReader) ChunkOrIterable(meta chunks.Meta) (chunkenc.Chunk, chunkenc.Iterable, error) {
+	segment, at := chunks.BlockChunkRef(meta.Ref).Unpack()
+	if segment >= len(r.chunks) {
+		return nil, nil, fmt.Errorf("%w: chunk in file %d of %d", seal.ErrCorrupt, segment, len(r.chunks))
+	}
+	f := r.chunks[segment]
+	if int64(at) >= f.Size() {
+		return nil, nil, fmt.Errorf("%w: chunk beyond the end of its file", seal.ErrCorrupt)
+	}
+	raw, err := r.block.db.arena.Append(make([]byte, 0, chunkRead), f, int64(at), chunkRead)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, size := binary.Uvarint(raw)
+	if size <= 0 || n > maxSegment {
+		return nil, nil, fmt.Errorf("%w: length of a chunk", seal.ErrCorrupt)
+	}
+	end := size + chunks.ChunkEncodingSize + int(n) + crc32.Size
+	if end > len(raw) {
+		if raw, err = r.block.db.arena.Append(raw, f, int64(at)+int64(len(raw)), end-len(raw)); err != nil {
+			return nil, nil, err
+		}
+		if end > len(raw) {
+			return nil, nil, fmt.Errorf("%w: chunk ends with its file", seal.ErrCorrupt)
+		}
+	}
+	body, sum := raw[size:end-crc32.Size], binary.BigEndian.Uint32(raw[end-crc32.Size:end])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return nil, nil, fmt.Errorf("%w: checksum of a chunk", seal.ErrCorrupt)
+	}
+	c, err := chunkenc.FromData(chunkenc.Encoding(body[0]), body[1:])
+	return c, nil, err
+}
+
+// blobReader reads a blob at random. It opens it with the first read.
+type blobReader struct {
+	blobs blob.Store
+	key   string
+
+	mu   sync.Mutex
+	open io.ReadCloser
+	uses int
+	idle bool // to be closed with the last read
+}
+
+// ReadAt reads from the blob.
+func (r *blobReader) ReadAt(p []byte, off int64) (int, error) {
+	at, err := r.take()
+	if err != nil {
+		return 0, err
+	}
+	if at != nil {
+		defer r.give()
+		return at.ReadAt(p, off)
+	}
+	c, err := r.blobs.Get(context.Background(), r.key, off, int64(len(p)))
+	if err != nil {
+		return 0, lost(err)
+	}
+	n, err := io.ReadFull(c, p)
+	return n, errors.Join(err, c.Close())
+}
+
+// lost says of a blob that is not there that the block is damaged.
+func lost(err error) error {
+	if errors.Is(err, blob.ErrNotFound) {
+		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
+	}
+	return err
+}
+
+// take returns the open blob, or nil where the driver has no random reads.
+func (r *blobReader) take() (io.ReaderAt, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		c, err := r.blobs.Get(context.Background(), r.key, 0, -1)
+		if err != nil {
+			return nil, lost(err)
+		}
+		if _, ok := c.(io.ReaderAt); !ok {
+			return nil, c.Close()
+		}
+		r.open = c
+	}
+	r.uses++
+	r.idle = false
+	return r.open.(io.ReaderAt), nil
+}
+
+func (r *blobReader) give() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.uses--; r.uses == 0 && r.idle {
+		r.shut()
+	}
+}
+
+func (r *blobReader) rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.idle = true; r.uses == 0 {
+		r.shut()
+	}
+}
+
+func (r *blobReader) shut() {
+	if r.open != nil {
+		_ = r.open.Close() // it was only read
+		r.open = nil
+	}
+}
