@@ -137,6 +137,9 @@ func (s *Service) removeSubject(tx store.Tx, p place, x *record[subject]) error 
 	switch x.V.Kind {
 	case api.DeploymentTargetResourceTypeEnvironment:
 		scope = "e/" + *x.V.Name
+		if err := bindConnection(tx, p, &x.V, false); err != nil {
+			return err
+		}
 	case api.DeploymentTargetResourceTypeComponent:
 		scope = "c/" + *x.V.Name
 	case api.DeploymentTargetResourceTypeServicePipeline:
