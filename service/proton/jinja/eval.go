@@ -87,7 +87,7 @@ func (r *run) evaluate(e expr, s *scope) (any, error) {
 			return nil, err
 		}
 		return r.filter(n, of, s)
-	case *testing:
+	case *tested:
 		return r.testing(n, s)
 	case *unary:
 		return r.unary(n, s)
@@ -389,10 +389,13 @@ func (r *run) applyFilter(name string, of any, args given) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.work(of); err != nil {
+		return nil, err
+	}
 	return f.run(r, of, bound)
 }
 
-func (r *run) testing(n *testing, s *scope) (any, error) {
+func (r *run) testing(n *tested, s *scope) (any, error) {
 	of, err := r.eval(n.of, s)
 	if err != nil {
 		return nil, err
@@ -412,6 +415,9 @@ func (r *run) applyTest(name string, of any, args given) (bool, error) {
 	}
 	bound, err := bind(name, t.params, args)
 	if err != nil {
+		return false, err
+	}
+	if err := r.work(of); err != nil {
 		return false, err
 	}
 	return t.run(r, of, bound)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/strongroom/strongroom/service/proton/document"
 )
@@ -130,6 +131,12 @@ func round(_ *run, v any, a []any) (any, error) {
 	case "floor":
 		f = math.Floor(f*scale) / scale
 	case "common":
+		if k, ok := numeric(v).(int64); ok && math.Abs(f) < 1<<53 { // a whole number stays one
+			if places >= 0 {
+				return k, nil
+			}
+			return int64(math.RoundToEven(f*scale) / scale), nil
+		}
 		if places >= 0 { // exact, to even, as Python rounds
 			f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'f', int(places), 64), 64)
 		} else {
@@ -147,7 +154,7 @@ func round(_ *run, v any, a []any) (any, error) {
 func length(_ *run, v any, _ []any) (any, error) {
 	switch v := v.(type) {
 	case string:
-		return int64(len([]rune(v))), nil
+		return int64(utf8.RuneCountInString(v)), nil
 	case *list:
 		return int64(len(v.items)), nil
 	case *document.Object:

@@ -262,7 +262,7 @@ func sliceFilter(r *run, items []any, a []any) (any, error) {
 		}
 		line := &list{items: append([]any(nil), items[:k]...)}
 		items = items[k:]
-		if a[1] != nil && more > 0 && i >= more {
+		if a[1] != nil && i >= more {
 			line.items = append(line.items, a[1])
 		}
 		out.items = append(out.items, line)

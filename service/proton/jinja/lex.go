@@ -42,6 +42,8 @@ type lexer struct {
 	pos    int
 	line   int
 	start  int // of the line
+	seen   int // up to where column counts
+	column int
 	tokens []token
 	strip  bool // the last tag ended with -
 }
@@ -49,8 +51,14 @@ type lexer struct {
 // maxTemplate bounds a template.
 const maxTemplate = 1 << 20
 
+// here counts on from where it counted last: a line can be the whole template.
 func (l *lexer) here() place {
-	return place{l.line, utf8.RuneCountInString(l.src[l.start:l.pos]) + 1}
+	if l.seen < l.start {
+		l.seen, l.column = l.start, 0
+	}
+	l.column += utf8.RuneCountInString(l.src[l.seen:l.pos])
+	l.seen = l.pos
+	return place{l.line, l.column + 1}
 }
 
 func (l *lexer) fail(at place, reason string) error {

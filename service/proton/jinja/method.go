@@ -190,7 +190,12 @@ func method(of any, name string) any {
 	switch v := of.(type) {
 	case string:
 		if f, ok := textMethods[name]; ok {
-			return fn(name, f.params, func(r *run, a []any) (any, error) { return f.run(r, v, a) })
+			return fn(name, f.params, func(r *run, a []any) (any, error) {
+				if err := r.work(v); err != nil {
+					return nil, err
+				}
+				return f.run(r, v, a)
+			})
 		}
 	case *list:
 		return listMethod(v, name)

@@ -45,7 +45,7 @@ type (
 		name string
 		args arguments
 	}
-	testing struct {
+	tested struct {
 		place
 		of   expr
 		name string

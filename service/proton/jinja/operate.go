@@ -312,6 +312,9 @@ func (r *run) comparison(n *comparison, s *scope) (any, error) {
 }
 
 func (r *run) compared(op string, a, b any) (bool, error) {
+	if err := r.work(a, b); err != nil {
+		return false, err
+	}
 	switch op {
 	case "==", "!=":
 		same, err := r.equal(a, b, 0)

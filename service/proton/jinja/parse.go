@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/strongroom/strongroom/service/proton/document"
 )
@@ -18,7 +19,6 @@ type parser struct {
 	tokens []token
 	at     int
 	depth  int
-	macros int
 }
 
 // maxDepth bounds how deep statements and expressions nest.
@@ -253,11 +253,11 @@ func (p *parser) primary() (expr, error) {
 		}
 		return &variable{t.at, t.text}, nil
 	case text:
-		s := ""
+		var b strings.Builder
 		for p.peek().kind == text {
-			s += p.take().text
+			b.WriteString(p.take().text)
 		}
-		return &constant{t.at, s}, nil
+		return &constant{t.at, b.String()}, nil
 	case integer, float:
 		p.take()
 		return p.number(t)
@@ -518,7 +518,7 @@ func (p *parser) filter() (*filtering, error) {
 
 func (p *parser) test(of expr) (expr, error) {
 	p.take()
-	t := &testing{of: of, not: p.skip(name, "not")}
+	t := &tested{of: of, not: p.skip(name, "not")}
 	word := p.peek()
 	if word.kind != name {
 		return nil, p.unexpected("the name of a test")

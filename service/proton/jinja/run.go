@@ -54,6 +54,7 @@ type run struct {
 	file   string
 	limits Limits
 	steps  int
+	look   int // at which step the context is looked at next
 	memory int
 	calls  int
 }
@@ -94,12 +95,26 @@ func (r *run) step() error {
 	if r.steps++; r.steps > r.limits.Steps {
 		return errors.New("rendering takes too many steps")
 	}
-	if r.steps&1023 == 0 {
+	if r.steps >= r.look {
+		r.look = r.steps + 1000
 		if err := r.ctx.Err(); err != nil {
 			return fmt.Errorf("rendering ended: %w", context.Cause(r.ctx))
 		}
 	}
 	return nil
+}
+
+// work counts what it takes to go through values once, as filters and comparisons do.
+func (r *run) work(values ...any) error {
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			r.steps += len(v) / 256
+		case *list:
+			r.steps += len(v.items) / 16
+		}
+	}
+	return r.step()
 }
 
 // spend counts bytes of values.
