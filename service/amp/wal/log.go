@@ -52,6 +52,12 @@ type Log struct {
 	err     error // that poisoned the log
 }
 
+// buffers are for groups that are gathered. They hold nothing but zeros.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is the largest buffer that is kept for the next group.
+const maxBuffer = 1 << 20
+
 // group is what is written in one frame.
 type group struct {
 	plain []byte
@@ -160,7 +166,7 @@ func (l *Log) Append(ctx context.Context, encode func(number uint64, dst []byte)
 	l.mu.Lock()
 	g, leads := l.pending, false
 	if g == nil {
-		g, leads = &group{done: make(chan struct{})}, true
+		g, leads = &group{plain: (*buffers.Get().(*[]byte))[:0], done: make(chan struct{})}, true
 		l.pending = g
 	}
 	var err error
@@ -212,7 +218,9 @@ func (l *Log) write(g *group) {
 		g.err = l.err
 	}
 	clear(g.plain)
-	g.plain = nil
+	if cap(g.plain) <= maxBuffer {
+		buffers.Put(&g.plain)
+	}
 }
 
 func (l *Log) poison(err error) {
