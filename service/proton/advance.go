@@ -134,6 +134,9 @@ func (s *Service) advance(ctx context.Context, p place, k []byte, pr Progress, n
 			if !notified {
 				rec.V.State = pr.State
 			}
+			if pr.Outputs != nil {
+				rec.V.Outputs = pr.Outputs
+			}
 			return nil
 		},
 		also: func(tx store.Tx, _, rec *record[deployment]) error {
@@ -215,7 +218,10 @@ func (d *deployment) end(s *Service, pr Progress) {
 	if pr.Message != "" {
 		d.DeploymentStatusMessage = wire.Ptr(cut(pr.Message, maxMessage))
 	}
-	d.Outputs, d.Made = pr.Outputs, pr.Resources
+	d.Made = pr.Resources
+	if pr.Outputs != nil { // else those stay that were told on the way
+		d.Outputs = pr.Outputs
+	}
 	if pr.Status == api.DeploymentStatusSucceeded {
 		d.LastSucceededDeploymentId = d.Id
 	}
@@ -259,7 +265,7 @@ func (x *subject) end(s *Service, d *deployment, pr Progress) {
 		x.ServiceName, x.ServiceInstanceName = d.Attach.Service, d.Attach.Instance
 	}
 	x.Succeeded, x.LastSucceededDeploymentId, x.LastDeploymentSucceededAt = true, d.Id, s.at()
-	x.Outputs, x.ProvisionedResources = pr.Outputs, pr.Resources
+	x.Outputs, x.ProvisionedResources = d.Outputs, pr.Resources
 }
 
 // putEnded writes the subject of a deployment that has ended, or deletes it, and what follows.

@@ -7,6 +7,7 @@ import (
 	api "github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/proton/bundle"
+	"github.com/strongroom/strongroom/service/proton/git"
 )
 
 // Deliverer brings into being what a deployment has rendered. It is the seam between the record
@@ -65,8 +66,36 @@ type Progress struct {
 	Again time.Duration
 }
 
-// newDeliverer returns what delivers for the house.
-func (s *Service) newDeliverer(*service.Room) Deliverer { return byHand{} }
+// newDeliverer returns what delivers for the house, with the operator's connections to Git repositories.
+func (s *Service) newDeliverer(room *service.Room) (Deliverer, error) {
+	r := &router{git: byGit{s: s}, runner: byRunner{s}}
+	if room.GitConnections == "" {
+		return r, nil
+	}
+	list, err := git.Load(room.GitConnections)
+	r.git.connections = make(map[string]*git.Connection, len(list))
+	for _, c := range list {
+		r.git.connections[c.ARN] = c
+	}
+	return r, err
+}
+
+// router picks the way that the template and the environment ask for.
+type router struct {
+	git    byGit
+	runner byRunner
+}
+
+// Deliver lets a runner run what is for codebuild, and Git have what has a repository.
+func (r *router) Deliver(ctx context.Context, d *Delivery) (Progress, error) {
+	switch {
+	case d.Part != nil && d.Part.Engine == bundle.CodeBuild:
+		return r.runner.Deliver(ctx, d)
+	case d.Repository != nil:
+		return r.git.Deliver(ctx, d)
+	}
+	return byHand{}.Deliver(ctx, d)
+}
 
 // byHand delivers nothing by itself: the rendered files are there to be read, and whoever
 // provisions them says what came of it with NotifyResourceDeploymentStatusChange.

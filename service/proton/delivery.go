@@ -38,7 +38,7 @@ func (s *Service) delivery(ctx context.Context, p place, rec *record[deployment]
 		return d, err
 	}
 	if d.Role != "" {
-		if err := s.tryRole(ctx, p, d.Role, x.Resource); err != nil {
+		if err := s.tryRole(ctx, p, d.Role, d.source()); err != nil {
 			return nil, err
 		}
 	}

@@ -135,6 +135,9 @@ func (s *Service) removeDeployment(tx store.Tx, p place, rec *record[deployment]
 			return err
 		}
 	}
+	if err := s.removeRun(tx, p, *rec.V.Id); err != nil {
+		return err
+	}
 	return removeResource(tx, rec.key, p.deploymentARN(*rec.V.Id))
 }
 

@@ -36,6 +36,7 @@
 //	template.go version.go versions.go register.go    templates of both families, their versions, registration
 //	subject.go deployment.go advance.go     what is deployed, and how
 //	delivery.go deliverer.go                what a deployment brings into being; the seam to those who do
+//	deliver_git.go deliver_run.go           those who do: by a Git repository, by a runner
 //	workload.go                             services, whose status follows from their instances'
 //	repository.go settings.go               links to repositories, settings of the account
 //	target.go                               what a call acts on, the condition keys of policies

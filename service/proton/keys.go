@@ -24,6 +24,8 @@ import (
 //	sy 0 region 0 account 0 service                          service sync configuration
 //	bl 0 region 0 account 0 service 0 id                     service sync blocker
 //	as 0 region 0 account                                    account settings
+//	rj 0 region 0 account 0 id                               commands of a deployment
+//	rl 0 region 0 account 0 id 0 number                      piece of what they printed; number in 6 digits
 //
 // What a record keeps sealed stands beside it:
 //
@@ -37,6 +39,7 @@ import (
 //	v 0 key of an environment 0 key of its user              the instances and components in an environment
 //	w 0 key of an instance 0 key of a component              the components attached to an instance
 //	dx 0 region 0 account 0 scope 0 age 0 id                 deployments of a scope, the newest first
+//	rw 0 region 0 account 0 id                               commands that wait for a runner
 //	o 0 region 0 account 0 operation 0 token                 what a client token has done
 type kind string
 

@@ -24,6 +24,7 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobSweep, s.sweep)
 	s.jobs.Handle(jobTokens, s.forget)
 	s.jobs.Handle(jobDeploy, s.deploy)
+	s.jobs.Handle(jobUnlog, s.unlog)
 	s.jobs.Handle(jobSettle, s.settle)
 	s.jobs.Handle(jobPurge, s.purge)
 }

@@ -50,7 +50,10 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		pager: resource.NewPager(room.Root.Derive("proton page tokens")), root: room.Root,
 		now: time.Now,
 	}
-	s.deliverer = s.newDeliverer(room)
+	var err error
+	if s.deliverer, err = s.newDeliverer(room); err != nil {
+		return nil, err
+	}
 	s.handleJobs()
 	return s, nil
 }

@@ -67,8 +67,9 @@ func componentNamed(p place, in inputs) string {
 	return p.componentARN(in.first("ComponentName", "Name"))
 }
 
-func connectionNamed(p place, in inputs) string { return p.connectionARN(in.text("Id")) }
-func deploymentNamed(p place, in inputs) string { return p.deploymentARN(in.text("Id")) }
+func connectionNamed(p place, in inputs) string  { return p.connectionARN(in.text("Id")) }
+func deploymentNamed(p place, in inputs) string  { return p.deploymentARN(in.text("Id")) }
+func deploymentLogged(p place, in inputs) string { return p.deploymentARN(in.text("DeploymentId")) }
 func repositoryNamed(p place, in inputs) string {
 	return p.repositoryARN(api.RepositoryProvider(in.text("Provider")), in.text("Name"))
 }
@@ -106,6 +107,7 @@ var scopes = map[string]scope{
 	"CreateServiceSyncConfig": everything, "GetServiceSyncConfig": everything, "UpdateServiceSyncConfig": everything, "DeleteServiceSyncConfig": everything,
 	"GetServiceInstanceSyncStatus": everything, "GetServiceSyncBlockerSummary": everything, "UpdateServiceSyncBlocker": everything,
 
+	"AcquireRunnerJob": everything, "ReportRunnerJob": deploymentLogged, "GetDeploymentLog": deploymentLogged,
 	"GetDeployment": deploymentNamed, "ListDeployments": everything, "DeleteDeployment": deploymentNamed,
 	"NotifyResourceDeploymentStatusChange": resourceNamed,
 	"TagResource":                          resourceNamed, "UntagResource": resourceNamed, "ListTagsForResource": resourceNamed,
