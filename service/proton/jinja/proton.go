@@ -26,13 +26,13 @@ func protonFilters() map[string]filterDef {
 			}
 			return s, sanitary(s)
 		}},
-		"proton_cfn_ecs_task_definition_formatted_env_vars": {raw, false, func(r *run, v any, a []any) (any, error) {
+		"proton_cfn_ecs_task_definition_formatted_env_vars": {raw, true, func(r *run, v any, a []any) (any, error) {
 			return r.pairs(v, truth(a[0]), "- Name: ", "  Value: ", "\n")
 		}},
-		"proton_cfn_lambda_function_formatted_env_vars": {raw, false, func(r *run, v any, a []any) (any, error) {
+		"proton_cfn_lambda_function_formatted_env_vars": {raw, true, func(r *run, v any, a []any) (any, error) {
 			return r.pairs(v, truth(a[0]), "", ": ", "")
 		}},
-		"proton_cfn_iam_policy_arns": {nil, false, policies},
+		"proton_cfn_iam_policy_arns": {nil, true, policies},
 	}
 }
 
@@ -44,12 +44,24 @@ func sanitary(s string) error {
 	return errors.New(`Illegal character(s) detected in "` + s + `". Must match regex ^[a-zA-Z0-9_-]*$ or be a valid ARN`) //nolint:staticcheck // AWS's words
 }
 
+// outputsOf returns the outputs that a filter goes over. Undefined ones are those of a
+// component that is not attached, of which AWS's own templates expect nothing.
+func outputsOf(v any) (*document.Object, error) {
+	switch v := v.(type) {
+	case *document.Object:
+		return v, nil
+	case *undefined:
+		return nil, nil
+	}
+	return nil, errors.New("the filter needs outputs, found " + kindOf(v))
+}
+
 // pairs writes the members of a map as lines of YAML; the lines after the first are not
 // indented, which indentedOutput makes good where the expression stands.
 func (r *run) pairs(v any, raw bool, before, between, mid string) (any, error) {
-	o, ok := v.(*document.Object)
-	if !ok {
-		return nil, errors.New("the filter needs outputs, found " + kindOf(v))
+	o, err := outputsOf(v)
+	if err != nil {
+		return nil, err
 	}
 	var lines block
 	for name, member := range o.All() {
@@ -71,9 +83,9 @@ func (r *run) pairs(v any, raw bool, before, between, mid string) (any, error) {
 
 // policies writes the ARNs of IAM policies among outputs as a list of YAML.
 func policies(r *run, v any, _ []any) (any, error) {
-	o, ok := v.(*document.Object)
-	if !ok {
-		return nil, errors.New("the filter needs outputs, found " + kindOf(v))
+	o, err := outputsOf(v)
+	if err != nil {
+		return nil, err
 	}
 	var lines block
 	for _, member := range o.All() {
