@@ -31,6 +31,21 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestValue(t *testing.T) {
+	var m map[string]any
+	if err := json.Unmarshal([]byte(`{"b": 80, "a": [1.5, {"x": null}], "c": "s"}`), &m); err != nil {
+		t.Fatal(err)
+	}
+	o := NewObject(m)
+	if v, _ := o.Get("b"); v != int64(80) {
+		t.Errorf("got %T %v, want the whole number 80", v, v)
+	}
+	got, err := json.Marshal(o)
+	if err != nil || string(got) != `{"a":[1.5,{"x":null}],"b":80,"c":"s"}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 // bomb is nine lists that each hold the one before nine times.
 func bomb() string {
 	var b strings.Builder

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -26,7 +27,8 @@ func NewObject(m map[string]any) *Object {
 	return o
 }
 
-// Value converts what Go code or encoding/json made to the values of this package.
+// Value converts what Go code or encoding/json made to the values of this package. JSON
+// knows one kind of number: one without a fraction becomes an int64, as it is printed.
 func Value(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -51,6 +53,18 @@ func Value(v any) any {
 		return list
 	case int:
 		return int64(v)
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return i
+		}
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+		return v.String()
 	}
 	return v
 }
