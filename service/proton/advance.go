@@ -278,6 +278,17 @@ func (s *Service) putEnded(tx store.Tx, p place, before, x *record[subject], d *
 			return err
 		}
 	}
+	if a := d.V.Attach; a != nil {
+		for _, from := range []attachment{*a, {before.V.ServiceName, before.V.ServiceInstanceName}} {
+			k := key("si", p, wire.Val(from.Service), wire.Val(from.Instance))
+			if err := tx.Delete(link(usesInstance, k, x.key)); err != nil {
+				return err
+			}
+		}
+		if err := setLinks(tx, p, x, true); err != nil {
+			return err
+		}
+	}
 	if d.V.DeploymentStatus == api.DeploymentStatusDeleteComplete {
 		return s.removeSubject(tx, p, x)
 	}

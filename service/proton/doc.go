@@ -37,8 +37,11 @@
 //	subject.go deployment.go advance.go     what is deployed, and how
 //	delivery.go deliverer.go                what a deployment brings into being; the seam to those who do
 //	deliver_git.go deliver_run.go           those who do: by a Git repository, by a runner
-//	workload.go                             services, whose status follows from their instances'
-//	repository.go settings.go               links to repositories, settings of the account
+//	environment.go connection.go            environments, and those that stand in another account
+//	wanted.go                               the version and the spec that a subject is to have
+//	workload.go takedown.go                 services, whose status follows from their instances'
+//	repository.go settings.go sync.go       links to repositories, settings of the account, synchronization
+//	summary.go                              counts, and which versions are behind
 //	target.go                               what a call acts on, the condition keys of policies
 //	api_*.go                                handlers: from the API's types to these and back
 package proton

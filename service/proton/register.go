@@ -27,6 +27,7 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobUnlog, s.unlog)
 	s.jobs.Handle(jobSettle, s.settle)
 	s.jobs.Handle(jobPurge, s.purge)
+	s.jobs.Handle(jobTakeDown, s.takeDown)
 }
 
 // register looks into the bundle of a version, and makes a draft of it or says why not. The job's id
