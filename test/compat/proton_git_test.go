@@ -1,0 +1,124 @@
+package compat
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/proton"
+	"github.com/aws/aws-sdk-go-v2/service/proton/types"
+
+	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
+)
+
+// git runs git without the machine's own configuration.
+func git(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost")
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, text)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// TestProtonDeliversByGit: rendered Terraform goes to a repository as a branch; merged, it waits for
+// word from outside, refused, the deployment is cancelled.
+func TestProtonDeliversByGit(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("git"); err != nil {
+		outside.Missing(t, "there is no git: %v", err)
+	}
+	root, work, file := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "connections.yaml")
+	bare := filepath.Join(root, "platform", "live.git")
+	git(t, "", "init", "-q", "--bare", "-b", "main", bare)
+	git(t, "", "clone", "-q", bare, work)
+	git(t, work, "commit", "-q", "--allow-empty", "-m", "first")
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	connection := "arn:aws:codestar-connections:" + house.Region + ":111122223333:connection/one"
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := house.Start(t)
+	h.Stop()
+	text := fmt.Sprintf("connections:\n- arn: %s\n  account: %q\n  url: file://%s\n  poll: 1s\n", connection, h.Account, root)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.Opens = []string{"--root-key", h.RootKey, "--git-connections", file}
+	h.Restart()
+	ctx, admin := context.Background(), h.AsAdmin()
+	p := admin.Proton()
+	publish(t, admin, packed(t, map[string]string{
+		"schema/schema.yaml":           networkSchema,
+		"infrastructure/manifest.yaml": "infrastructure:\n  templates:\n    - file: \"*\"\n      rendering_engine: hcl\n      template_language: terraform\n",
+		"infrastructure/main.tf":       "resource \"terraform_data\" \"network\" { input = var.environment.inputs.zone }\n",
+	}))
+	if _, err := p.CreateRepository(ctx, &proton.CreateRepositoryInput{Name: aws.String("platform/live"), Provider: types.RepositoryProviderGithub, ConnectionArn: &connection}); err != nil {
+		t.Fatal(err)
+	}
+	create := func(name string) string {
+		t.Helper()
+		if _, err := p.CreateEnvironment(ctx, &proton.CreateEnvironmentInput{
+			Name: &name, TemplateName: aws.String("network"), TemplateMajorVersion: aws.String("1"), Spec: aws.String("proton: EnvironmentSpec\nspec:\n  zone: b\n"),
+			ProvisioningRepository: &types.RepositoryBranchInput{Name: aws.String("platform/live"), Provider: types.RepositoryProviderGithub, Branch: aws.String("main")},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+			for _, branch := range strings.Fields(git(t, bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")) {
+				if strings.Contains(git(t, bare, "ls-tree", "-r", "--name-only", branch), name+"/") {
+					return branch
+				}
+			}
+		}
+		t.Fatalf("no branch comes for %s", name)
+		return ""
+	}
+	branch := create("shop")
+	if names := git(t, bare, "ls-tree", "-r", "--name-only", branch); !strings.Contains(names, "shop/main.tf") || !strings.Contains(names, "shop/.proton/deployment-metadata.json") {
+		t.Errorf("the branch has %s", names)
+	}
+	git(t, work, "fetch", "-q", "origin")
+	git(t, work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+branch)
+	git(t, work, "push", "-q", "origin", "HEAD:main")
+	arn := fmt.Sprintf("arn:aws:proton:%s:%s:environment/shop", house.Region, h.Account)
+	if _, err := p.NotifyResourceDeploymentStatusChange(ctx, &proton.NotifyResourceDeploymentStatusChangeInput{
+		ResourceArn: &arn, Status: types.ResourceDeploymentStatusSucceeded, Outputs: []types.Output{{Key: aws.String("zone"), ValueString: aws.String("b")}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if s, message := status(t, p, "shop"); s != types.DeploymentStatusSucceeded {
+		t.Errorf("the merged deployment is %s: %s", s, message)
+	}
+	out, err := p.ListEnvironmentOutputs(ctx, &proton.ListEnvironmentOutputsInput{EnvironmentName: aws.String("shop")})
+	if err != nil || len(out.Outputs) != 1 {
+		t.Errorf("outputs %+v, %v", out, err)
+	}
+	git(t, bare, "update-ref", "-d", "refs/heads/"+create("refused"))
+	if s, message := status(t, p, "refused"); s != types.DeploymentStatusCancelled || !strings.Contains(message, "closed without being merged") {
+		t.Errorf("the refused deployment is %s: %s", s, message)
+	}
+	if err := os.WriteFile(filepath.Join(bare, "hooks", "pre-receive"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	name := "blocked"
+	if _, err := p.CreateEnvironment(ctx, &proton.CreateEnvironmentInput{
+		Name: &name, TemplateName: aws.String("network"), TemplateMajorVersion: aws.String("1"), Spec: aws.String("proton: EnvironmentSpec\nspec: {}\n"),
+		ProvisioningRepository: &types.RepositoryBranchInput{Name: aws.String("platform/live"), Provider: types.RepositoryProviderGithub, Branch: aws.String("main")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if s, message := status(t, p, name); s != types.DeploymentStatusFailed || !strings.Contains(message, "pre-receive hook declined") {
+		t.Errorf("the deployment that the remote refuses is %s: %s", s, message)
+	}
+}
