@@ -56,7 +56,8 @@ var sensitiveMembers = sync.OnceValue(func() map[reflect.Type]map[int]bool {
 		case s == nil:
 			return false
 		case s.Elem != nil:
-			return s.Elem.Sensitive || walk(s.Elem.Shape)
+			inner := walk(s.Elem.Shape) // also where the list is sensitive itself: the structure stands elsewhere too
+			return inner || s.Elem.Sensitive
 		case s.Kind != wire.Structure:
 			return s.Sensitive
 		case seen[s]:
