@@ -218,13 +218,12 @@ func busy(v *workload) error {
 // Instances that stay are not changed by it.
 func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput) (*api.UpdateServiceOutput, error) {
 	p, name := here(ctx), wire.Val(in.Name)
-	var gone [][]byte
 	var parts []*newSubject
 	var w *wanted
 	rec, err := edit[workload]{
 		key: key("se", p, name), missing: notFound("service", name),
 		change: func(rec *record[workload]) (err error) {
-			gone, parts = nil, nil
+			parts, w = nil, nil
 			if in.Description != nil {
 				rec.V.Description = in.Description
 			}
@@ -238,7 +237,7 @@ func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput)
 			if w, err = s.want(ctx, p, serviceFamily, *rec.V.TemplateName, *rec.V.TemplateMajorVersion, rec.V.TemplateMinorVersion); err != nil {
 				return err
 			}
-			parts, gone, err = s.newSpec(ctx, p, rec, w, in.Spec)
+			parts, err = s.newSpec(ctx, p, rec, w, in.Spec)
 			return err
 		},
 		also: func(tx store.Tx, _, _ *record[workload]) error {
@@ -248,16 +247,11 @@ func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput)
 			if err := s.addParts(tx, p, name, w, parts); err != nil {
 				return err
 			}
-			return s.scheduleSettle(tx, p, name)
+			return s.scheduleTakeDown(tx, p, name)
 		},
 	}.apply(ctx, s)
 	if err != nil {
 		return nil, err
-	}
-	for _, k := range gone {
-		if _, err := (launch{s: s, p: p}).edit(ctx, k, notFound("service instance", "")).apply(ctx, s); err != nil {
-			return nil, err
-		}
 	}
 	_, shown, err := s.wholeService(ctx, p, *rec.V.Name)
 	if err != nil {
@@ -268,31 +262,32 @@ func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput)
 
 // newSpec gives a service a new spec: instances that are new to it are begun, and those that it
 // does not name any more are to go.
-func (s *Service) newSpec(ctx context.Context, p place, rec *record[workload], w *wanted, text *string) (parts []*newSubject, gone [][]byte, err error) {
+func (s *Service) newSpec(ctx context.Context, p place, rec *record[workload], w *wanted, text *string) (parts []*newSubject, err error) {
 	now, out, err := resolved(spec.Service, text, rec.V.Spec)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	old, err := spec.Parse(spec.Service, wire.Val(rec.V.Spec))
 	if err != nil {
-		return nil, nil, specError(err)
+		return nil, specError(err)
 	}
 	if _, problems := now.Check(w.schema); len(problems) > 0 {
-		return nil, nil, specProblems(problems)
+		return nil, specProblems(problems)
 	}
 	added, removed := now.Changes(old)
 	var list []spec.Instance
 	for _, n := range added {
 		list = append(list, *now.Instance(n))
 	}
+	var gone [][]byte
 	for _, n := range removed {
 		gone = append(gone, key("si", p, *rec.V.Name, n))
 	}
 	if parts, err = s.beginParts(ctx, p, rec, w, now, list, false); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	rec.V.Spec, rec.V.Status = out, api.ServiceStatusUpdateInProgress
-	return parts, gone, s.deletableInstances(ctx, gone)
+	rec.V.Spec, rec.V.Status, rec.V.Leaving = out, api.ServiceStatusUpdateInProgress, removed
+	return parts, s.deletableInstances(ctx, gone)
 }
 
 // deletableInstances says ConflictException when an instance that is to go has a component, or a

@@ -3,6 +3,7 @@ package proton
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/proton"
@@ -13,12 +14,14 @@ import (
 
 const jobTakeDown = "takedown"
 
-// scheduleTakeDown has the deletion of all parts of a service begun.
+// scheduleTakeDown has the deletion begun of all parts of a service that is to go, or of the
+// instances that leave one.
 func (s *Service) scheduleTakeDown(tx store.Tx, p place, name string) error {
 	return s.jobs.Schedule(tx, job.Job{Kind: jobTakeDown, ID: p.region + "/" + p.account + "/" + name, Due: s.now()})
 }
 
-// takeDown begins the deletion of every instance of a service that is to go, and of its pipeline. It may
+// takeDown begins the deletion of every instance of a service that is to go, and of its pipeline, or of
+// the instances that leave a service. It may
 // run again: a part whose deletion has begun is passed over.
 func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 	parts := strings.Split(j.ID, "/")
@@ -26,11 +29,14 @@ func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 	var all []*record[subject]
 	err := s.db.View(ctx, func(r store.Reader) error {
 		rec, err := peek[workload](r, key("se", p, name))
-		if err != nil || rec.V.Status != api.ServiceStatusDeleteInProgress {
+		if err != nil {
 			return known(err, nil)
 		}
-		all, err = subjectsOf(r, p, name)
-		return err
+		if all, err = subjectsOf(r, p, name); err != nil || rec.V.Status == api.ServiceStatusDeleteInProgress {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(x *record[subject]) bool { return !slices.Contains(rec.V.Leaving, wire.Val(x.V.Name)) })
+		return nil
 	})
 	if err != nil {
 		return err
@@ -50,7 +56,19 @@ func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 			return err
 		}
 	}
-	return s.update(ctx, func(tx store.Tx) error { return s.scheduleSettle(tx, p, name) })
+	return s.update(ctx, func(tx store.Tx) error {
+		rec, err := peek[workload](tx, key("se", p, name))
+		if err != nil {
+			return known(err, nil)
+		}
+		if rec.V.Leaving != nil {
+			rec.V.Leaving = nil
+			if err := rec.putPlain(tx); err != nil {
+				return err
+			}
+		}
+		return s.scheduleSettle(tx, p, name)
+	})
 }
 
 // takeDownFailed ends a deletion for which nothing can be read.
@@ -60,7 +78,11 @@ func (s *Service) takeDownFailed(ctx context.Context, p place, name string) erro
 		if err != nil {
 			return known(err, nil)
 		}
-		rec.V.Status, rec.V.LastModifiedAt = api.ServiceStatusDeleteFailed, s.at()
+		failed := api.ServiceStatusDeleteFailed
+		if rec.V.Status == api.ServiceStatusUpdateInProgress {
+			failed = api.ServiceStatusUpdateFailed
+		}
+		rec.V.Status, rec.V.Leaving, rec.V.LastModifiedAt = failed, nil, s.at()
 		return rec.putPlain(tx)
 	})
 }

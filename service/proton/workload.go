@@ -17,8 +17,9 @@ import (
 // its status follows from theirs.
 type workload struct {
 	api.ServiceShape
-	TemplateMajorVersion, TemplateMinorVersion *string // of instances that are added
-	Managed                                    bool    // the pipeline is the customer's own
+	TemplateMajorVersion, TemplateMinorVersion *string  // of instances that are added
+	Managed                                    bool     // the pipeline is the customer's own
+	Leaving                                    []string // instances whose deletion an update asks for and that has not begun
 }
 
 // The jobs of services and of what is gone.
@@ -44,6 +45,9 @@ func (s *Service) settle(ctx context.Context, j job.Job) error {
 		rec, err := peek[workload](tx, key("se", p, name))
 		if err != nil {
 			return known(err, nil)
+		}
+		if len(rec.V.Leaving) > 0 {
+			return nil // takeDown will ask again
 		}
 		all, err := subjectsOf(tx, p, name)
 		if err != nil {
