@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -162,7 +163,7 @@ func (a *appender) AppendExemplar(ref storage.SeriesRef, ls labels.Labels, e exe
 }
 
 func (a *appender) UpdateMetadata(ref storage.SeriesRef, ls labels.Labels, m promdata.Metadata) (storage.SeriesRef, error) {
-	a.describe(ls.Get(labels.MetricName), m)
+	a.describe(ls.Get(model.MetricNameLabel), m)
 	return ref, nil
 }
 
@@ -206,7 +207,7 @@ func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64
 	if !opts.Metadata.IsEmpty() {
 		name := opts.MetricFamilyName
 		if name == "" {
-			name = ls.Get(labels.MetricName)
+			name = ls.Get(model.MetricNameLabel)
 		}
 		a.describe(name, opts.Metadata)
 	}
