@@ -92,65 +92,6 @@ func environmentVersion(t testing.TB, a house.Account, name, major, minor string
 	return v
 }
 
-// serviceTemplate is environmentTemplate for a service template that fits the environments named.
-func serviceTemplate(t testing.TB, a house.Account, name, key, from string, fits ...string) string {
-	t.Helper()
-	in := &proton.CreateServiceTemplateInput{Name: &name, Description: aws.String("the description of " + name)}
-	if key != "" {
-		in.EncryptionKey = &key
-	}
-	if strings.HasPrefix(from, "runner") {
-		in.PipelineProvisioning = types.ProvisioningCustomerManaged
-	}
-	out, err := a.Proton().CreateServiceTemplate(ctx, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	publishService(t, a, name, "", from, fits...)
-	return *out.ServiceTemplate.Arn
-}
-
-// publishService adds a version, a minor one of the major version unless that is "", and publishes it.
-func publishService(t testing.TB, a house.Account, name, major, from string, fits ...string) {
-	t.Helper()
-	in := &proton.CreateServiceTemplateVersionInput{
-		TemplateName: &name, Source: bundle(from), SupportedComponentSources: []types.ServiceTemplateSupportedComponentSourceType{types.ServiceTemplateSupportedComponentSourceTypeDirectlyDefined},
-	}
-	if major != "" {
-		in.MajorVersion = &major
-	}
-	for _, e := range fits {
-		in.CompatibleEnvironmentTemplates = append(in.CompatibleEnvironmentTemplates, types.CompatibleEnvironmentTemplateInput{TemplateName: &e, MajorVersion: aws.String("1")})
-	}
-	made, err := a.Proton().CreateServiceTemplateVersion(ctx, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := made.ServiceTemplateVersion
-	if got := serviceVersion(t, a, name, *v.MajorVersion, *v.MinorVersion); got.Status != types.TemplateVersionStatusDraft {
-		t.Fatalf("%s is %s: %s", *got.Arn, got.Status, aws.ToString(got.StatusMessage))
-	}
-	if _, err := a.Proton().UpdateServiceTemplateVersion(ctx, &proton.UpdateServiceTemplateVersionInput{
-		TemplateName: &name, MajorVersion: v.MajorVersion, MinorVersion: v.MinorVersion, Status: types.TemplateVersionStatusPublished,
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func serviceVersion(t testing.TB, a house.Account, name, major, minor string) *types.ServiceTemplateVersion {
-	t.Helper()
-	var v *types.ServiceTemplateVersion
-	until(t, "the registration of "+name, func() (bool, error) {
-		out, err := a.Proton().GetServiceTemplateVersion(ctx, &proton.GetServiceTemplateVersionInput{TemplateName: &name, MajorVersion: &major, MinorVersion: &minor})
-		if err != nil {
-			return false, err
-		}
-		v = out.ServiceTemplateVersion
-		return v.Status != types.TemplateVersionStatusRegistrationInProgress, nil
-	})
-	return v
-}
-
 // until asks again and again until it is done, within bounds.
 func until(t testing.TB, what string, done func() (bool, error)) {
 	t.Helper()
