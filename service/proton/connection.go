@@ -38,6 +38,15 @@ func connectionKey(r store.Reader, p place, id string) (k []byte, mine bool, err
 	return key("ac", place{p.region, string(account)}, id), false, nil
 }
 
+// readConnection reads a connection that either side may see.
+func readConnection(r store.Reader, p place, id string) (*record[connected], error) {
+	k, _, err := connectionKey(r, p, id)
+	if err != nil {
+		return nil, err
+	}
+	return peek[connected](r, k)
+}
+
 // CreateEnvironmentAccountConnection asks a management account to manage an environment in the
 // caller's account, under his roles.
 func (s *Service) CreateEnvironmentAccountConnection(ctx context.Context, in *api.CreateEnvironmentAccountConnectionInput) (*api.CreateEnvironmentAccountConnectionOutput, error) {
@@ -153,11 +162,7 @@ func (s *Service) RejectEnvironmentAccountConnection(ctx context.Context, in *ap
 func (s *Service) GetEnvironmentAccountConnection(ctx context.Context, in *api.GetEnvironmentAccountConnectionInput) (*api.GetEnvironmentAccountConnectionOutput, error) {
 	out := &api.GetEnvironmentAccountConnectionOutput{}
 	err := s.db.View(ctx, func(r store.Reader) error {
-		k, _, err := connectionKey(r, here(ctx), wire.Val(in.Id))
-		if err != nil {
-			return err
-		}
-		rec, err := peek[connected](r, k)
+		rec, err := readConnection(r, here(ctx), wire.Val(in.Id))
 		if err != nil {
 			return err
 		}
@@ -231,11 +236,7 @@ func (s *Service) ListEnvironmentAccountConnections(ctx context.Context, in *api
 			return err
 		}
 		for _, id := range ids {
-			k, _, err := connectionKey(r, p, id)
-			if err != nil {
-				return err
-			}
-			rec, err := peek[connected](r, k)
+			rec, err := readConnection(r, p, id)
 			if err != nil {
 				return err
 			}
@@ -257,11 +258,7 @@ func (s *Service) ListEnvironmentAccountConnections(ctx context.Context, in *api
 // usableConnection is a connection that an environment of the name can stand in.
 func (s *Service) usableConnection(ctx context.Context, p place, id, environment string) (v *connected, err error) {
 	err = s.db.View(ctx, func(r store.Reader) error {
-		k, _, err := connectionKey(r, p, id)
-		if err != nil {
-			return err
-		}
-		rec, err := peek[connected](r, k)
+		rec, err := readConnection(r, p, id)
 		if err != nil {
 			return err
 		}
