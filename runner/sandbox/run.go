@@ -50,7 +50,8 @@ func Probe(ctx context.Context, user int) error {
 	if err := give(dir, user); err != nil {
 		return err
 	}
-	r, err := start(ctx, &Command{Dir: dir, User: user, Output: io.Discard, Limits: Limits{Time: 20 * time.Second}.complete()}, order{Namespaces: true, Dir: dir, Probe: true})
+	limits := Limits{Time: 20 * time.Second}.complete()
+	r, err := start(ctx, &Command{Dir: dir, User: user, Output: io.Discard, Limits: limits}, order{Namespaces: true, Dir: dir, Limits: limits, Probe: true})
 	if err == nil && !r.Done {
 		err = errors.New(r.Error)
 	}

@@ -184,6 +184,16 @@ func running(mark string) string {
 	return ""
 }
 
+// TestProbeIsCertain: an answer that depends on how busy the machine is would be none.
+func TestProbeIsCertain(t *testing.T) {
+	first := Probe(t.Context(), nobody)
+	for range 30 {
+		if err := Probe(t.Context(), nobody); (err == nil) != (first == nil) {
+			t.Fatalf("%v, then %v", first, err)
+		}
+	}
+}
+
 func TestCommandsEndWithTheContext(t *testing.T) {
 	modes(t, func(t *testing.T, _ func(Command) (string, error), namespaces bool) {
 		ctx, cancel := context.WithCancel(t.Context())
