@@ -60,6 +60,7 @@ const (
 	opGetServiceTemplateVersion
 	opGetTemplateSyncConfig
 	opGetTemplateSyncStatus
+	opGetTemplateVersionBundle
 	opListComponentOutputs
 	opListComponentProvisionedResources
 	opListComponents
@@ -358,6 +359,11 @@ func (c *Client) GetTemplateSyncConfig(ctx context.Context, in *GetTemplateSyncC
 // GetTemplateSyncStatus calls the operation of that name. A nil in is an empty one.
 func (c *Client) GetTemplateSyncStatus(ctx context.Context, in *GetTemplateSyncStatusInput) (*GetTemplateSyncStatusOutput, error) {
 	return wire.Do[GetTemplateSyncStatusInput, GetTemplateSyncStatusOutput](ctx, c.to, API.Operations[opGetTemplateSyncStatus], in)
+}
+
+// GetTemplateVersionBundle calls the operation of that name. A nil in is an empty one.
+func (c *Client) GetTemplateVersionBundle(ctx context.Context, in *GetTemplateVersionBundleInput) (*GetTemplateVersionBundleOutput, error) {
+	return wire.Do[GetTemplateVersionBundleInput, GetTemplateVersionBundleOutput](ctx, c.to, API.Operations[opGetTemplateVersionBundle], in)
 }
 
 // ListComponentOutputs calls the operation of that name. A nil in is an empty one.

@@ -516,6 +516,17 @@ var definition = wire.Definition{
 			{Name: "latestSync", Shape: "ResourceSyncAttempt"},
 		},
 		},
+		{Name: "GetTemplateVersionBundleInput", Kind: wire.Structure, Zero: (*GetTemplateVersionBundleInput)(nil), Members: []wire.MemberDef{
+			{Name: "templateType", Shape: "TemplateType", Flags: wire.Required},
+			{Name: "templateName", Shape: "ResourceName", Flags: wire.Required},
+			{Name: "majorVersion", Shape: "TemplateVersionPart", Flags: wire.Required},
+			{Name: "minorVersion", Shape: "TemplateVersionPart", Flags: wire.Required},
+		},
+		},
+		{Name: "GetTemplateVersionBundleOutput", Kind: wire.Structure, Zero: (*GetTemplateVersionBundleOutput)(nil), Members: []wire.MemberDef{
+			{Name: "bundle", Shape: "TemplateBundle", Flags: wire.Required},
+		},
+		},
 		{Name: "ListComponentOutputsInput", Kind: wire.Structure, Zero: (*ListComponentOutputsInput)(nil), Members: []wire.MemberDef{
 			{Name: "componentName", Shape: "ResourceName", Flags: wire.Required},
 			{Name: "deploymentId", Shape: "DeploymentId"},
@@ -1659,6 +1670,7 @@ var definition = wire.Definition{
 		{Name: "TagKeyList", Kind: wire.List, Min: 0, Max: 50, Flags: wire.HasMin | wire.HasMax, Elem: &wire.MemberDef{Name: "member", Shape: "TagKey"}},
 		{Name: "TagList", Kind: wire.List, Min: 0, Max: 50, Flags: wire.HasMin | wire.HasMax, Elem: &wire.MemberDef{Name: "member", Shape: "Tag"}},
 		{Name: "TagValue", Kind: wire.String, Min: 0, Max: 256, Flags: wire.HasMin | wire.HasMax},
+		{Name: "TemplateBundle", Kind: wire.Blob, Min: 0, Max: 5.24288e+06, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
 		{Name: "TemplateFileContents", Kind: wire.String, Min: 1, Max: 51200, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
 		{Name: "TemplateManifestContents", Kind: wire.String, Min: 1, Max: 1024, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
 		{Name: "TemplateSchema", Kind: wire.String, Min: 1, Max: 51200, Flags: wire.Sensitive | wire.HasMin | wire.HasMax},
@@ -2123,6 +2135,15 @@ var definition = wire.Definition{
 				},
 			},
 			Input: "GetTemplateSyncStatusInput", Output: "GetTemplateSyncStatusOutput",
+			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
+		},
+		{
+			Operation: wire.Operation{Name: "GetTemplateVersionBundle", Method: "POST", Path: "/", Status: 200, ReadOnly: true,
+				Invoke: func(ctx context.Context, impl, in any) (any, error) {
+					return wire.Answer(impl.(Service).GetTemplateVersionBundle(ctx, in.(*GetTemplateVersionBundleInput)))
+				},
+			},
+			Input: "GetTemplateVersionBundleInput", Output: "GetTemplateVersionBundleOutput",
 			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
 		},
 		{

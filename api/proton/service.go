@@ -60,6 +60,7 @@ type Service interface {
 	GetServiceTemplateVersion(ctx context.Context, in *GetServiceTemplateVersionInput) (*GetServiceTemplateVersionOutput, error)
 	GetTemplateSyncConfig(ctx context.Context, in *GetTemplateSyncConfigInput) (*GetTemplateSyncConfigOutput, error)
 	GetTemplateSyncStatus(ctx context.Context, in *GetTemplateSyncStatusInput) (*GetTemplateSyncStatusOutput, error)
+	GetTemplateVersionBundle(ctx context.Context, in *GetTemplateVersionBundleInput) (*GetTemplateVersionBundleOutput, error)
 	ListComponentOutputs(ctx context.Context, in *ListComponentOutputsInput) (*ListComponentOutputsOutput, error)
 	ListComponentProvisionedResources(ctx context.Context, in *ListComponentProvisionedResourcesInput) (*ListComponentProvisionedResourcesOutput, error)
 	ListComponents(ctx context.Context, in *ListComponentsInput) (*ListComponentsOutput, error)
@@ -355,6 +356,11 @@ func (Unimplemented) GetTemplateSyncConfig(context.Context, *GetTemplateSyncConf
 // GetTemplateSyncStatus answers that the operation is not known.
 func (Unimplemented) GetTemplateSyncStatus(context.Context, *GetTemplateSyncStatusInput) (*GetTemplateSyncStatusOutput, error) {
 	return nil, API.Unknown("GetTemplateSyncStatus")
+}
+
+// GetTemplateVersionBundle answers that the operation is not known.
+func (Unimplemented) GetTemplateVersionBundle(context.Context, *GetTemplateVersionBundleInput) (*GetTemplateVersionBundleOutput, error) {
+	return nil, API.Unknown("GetTemplateVersionBundle")
 }
 
 // ListComponentOutputs answers that the operation is not known.

@@ -612,6 +612,19 @@ type GetTemplateSyncStatusOutput struct {
 	LatestSync           *ResourceSyncAttempt
 }
 
+// GetTemplateVersionBundleInput is the input of GetTemplateVersionBundle.
+type GetTemplateVersionBundleInput struct {
+	TemplateType TemplateType
+	TemplateName *string
+	MajorVersion *string
+	MinorVersion *string
+}
+
+// GetTemplateVersionBundleOutput is the output of GetTemplateVersionBundle.
+type GetTemplateVersionBundleOutput struct {
+	Bundle []byte
+}
+
 // ListComponentOutputsInput is the input of ListComponentOutputs.
 type ListComponentOutputsInput struct {
 	ComponentName *string

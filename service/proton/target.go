@@ -75,6 +75,12 @@ func repositoryNamed(p place, in inputs) string {
 }
 func resourceNamed(_ place, in inputs) string { return named(in) }
 
+// versionNamed is a template's version, of the family that the input names.
+func versionNamed(p place, in inputs) string {
+	f := familyOf(api.TemplateType(in.text("TemplateType")))
+	return p.versionARN(f, in.text("TemplateName"), in.text("MajorVersion"), in.text("MinorVersion"))
+}
+
 // scopes has the scope of every operation that is implemented; a test proves it.
 var scopes = map[string]scope{
 	"CreateEnvironmentTemplate": templateOf(environmentFamily), "GetEnvironmentTemplate": templateOf(environmentFamily), "ListEnvironmentTemplates": everything,
@@ -106,6 +112,8 @@ var scopes = map[string]scope{
 	"CreateTemplateSyncConfig": everything, "GetTemplateSyncConfig": everything, "UpdateTemplateSyncConfig": everything, "DeleteTemplateSyncConfig": everything, "GetTemplateSyncStatus": everything,
 	"CreateServiceSyncConfig": everything, "GetServiceSyncConfig": everything, "UpdateServiceSyncConfig": everything, "DeleteServiceSyncConfig": everything,
 	"GetServiceInstanceSyncStatus": everything, "GetServiceSyncBlockerSummary": everything, "UpdateServiceSyncBlocker": everything,
+
+	"GetTemplateVersionBundle": versionNamed,
 
 	"AcquireRunnerJob": everything, "ReportRunnerJob": deploymentLogged, "GetDeploymentLog": deploymentLogged,
 	"GetDeployment": deploymentNamed, "ListDeployments": everything, "DeleteDeployment": deploymentNamed,
