@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/tsdb/chunks"
@@ -25,7 +26,8 @@ import (
 // pages in the arena, some time after its last.
 type block struct {
 	db   *DB
-	info *Block
+	id   ulid.ULID
+	info *Block // changed only with the store's and the block's lock held, and upkeep
 
 	mu      sync.Mutex
 	readers int
@@ -40,13 +42,18 @@ type contents struct {
 	index  *index.Reader
 	region *page.Region
 	chunks []*page.File
+	stones tombstones.Reader
 	blobs  []*blobReader
 }
 
-func (db *DB) newBlock(info *Block) *block { return &block{db: db, info: info} }
+func (db *DB) newBlock(info *Block) *block { return &block{db: db, id: info.Meta.ULID, info: info} }
 
 // Meta returns what Prometheus keeps of a block.
-func (b *block) Meta() tsdb.BlockMeta { return b.info.Meta }
+func (b *block) Meta() tsdb.BlockMeta {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.info.Meta
+}
 
 // Size returns how many bytes the block has, as it lies on disk.
 func (b *block) Size() (n int64) {
@@ -68,12 +75,19 @@ func (b *block) hold() (*contents, error) {
 	if b.open == nil {
 		c, err := b.db.openBlock(b.info)
 		if err != nil {
-			return nil, fmt.Errorf("block %s: %w", b.info.Meta.ULID, err)
+			return nil, fmt.Errorf("block %s: %w", b.id, err)
 		}
 		b.open = c
 	}
 	b.readers++
 	return b.open, nil
+}
+
+// pin keeps what the block consists of until let is called.
+func (b *block) pin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.readers++
 }
 
 func (b *block) let() error {
@@ -85,7 +99,9 @@ func (b *block) let() error {
 	if b.retired {
 		return b.erase()
 	}
-	b.open.rest()
+	if b.open != nil {
+		b.open.rest()
+	}
 	return nil
 }
 
@@ -142,7 +158,12 @@ func (db *DB) openBlock(info *Block) (_ *contents, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contents{}
+	c := &contents{stones: tombstones.NewMemTombstones()}
+	defer func() {
+		if err != nil {
+			c.rest()
+		}
+	}()
 	var indexFile *page.File
 	for _, f := range info.Files {
 		r := &blobReader{blobs: db.opts.Blobs, key: f.Blob}
@@ -151,9 +172,14 @@ func (db *DB) openBlock(info *Block) (_ *contents, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.HasPrefix(f.Name, "chunks/") {
+		switch {
+		case strings.HasPrefix(f.Name, "chunks/"):
 			c.chunks = append(c.chunks, file)
-		} else {
+		case strings.HasPrefix(f.Name, tombstonesPrefix):
+			if c.stones, err = readStones(file); err != nil {
+				return nil, err
+			}
+		default:
 			indexFile = file
 		}
 	}
@@ -164,7 +190,6 @@ func (db *DB) openBlock(info *Block) (_ *contents, err error) {
 		return nil, err
 	}
 	if c.index, err = openIndex(c.region); err != nil {
-		c.rest()
 		return nil, errors.Join(err, c.region.Wipe())
 	}
 	return c, nil
@@ -198,8 +223,14 @@ func (b *block) Chunks() (tsdb.ChunkReader, error) {
 	return &chunkReader{contents: c, block: b}, nil
 }
 
-// Tombstones returns none: samples are taken away with their block.
-func (b *block) Tombstones() (tombstones.Reader, error) { return tombstones.NewMemTombstones(), nil }
+// Tombstones returns what is deleted from the block, although it is still in it.
+func (b *block) Tombstones() (tombstones.Reader, error) {
+	c, err := b.hold()
+	if err != nil {
+		return nil, err
+	}
+	return c.stones, b.let()
+}
 
 // chunkReader gives copies of chunks, so that the pages they come from may go.
 type chunkReader struct {

@@ -38,6 +38,9 @@ func (*compactor) Compact(string, []string, []*tsdb.Block) ([]ulid.ULID, error) 
 
 // Write seals a part of the head as a block. It is in the ledger, and queried, before the head forgets it.
 func (c *compactor) Write(_ string, b tsdb.BlockReader, mint, maxt int64, base *tsdb.BlockMeta) ([]ulid.ULID, error) {
+	if c.db.forget {
+		return nil, nil
+	}
 	id := newULID()
 	meta := &tsdb.BlockMeta{ULID: id, MinTime: mint, MaxTime: maxt, Version: 1}
 	meta.Compaction.Level = 1
@@ -63,7 +66,7 @@ func (db *DB) populate(ctx context.Context, meta *tsdb.BlockMeta, sources []tsdb
 func (db *DB) replace(ctx context.Context, old []*block, made *Block) error {
 	var gone []ulid.ULID
 	for _, b := range old {
-		gone = append(gone, b.info.Meta.ULID)
+		gone = append(gone, b.id)
 	}
 	var add []Block
 	if made != nil {
@@ -273,6 +276,9 @@ func (db *DB) mergeBlocks(ctx context.Context, set []*block) error {
 	}
 	meta := tsdb.CompactBlockMetas(newULID(), metas...)
 	meta.Version = 1
+	if len(set) == 1 {
+		meta.Compaction.Level = set[0].info.Meta.Compaction.Level
+	}
 	made, err := db.writeBlock(ctx, meta, sources)
 	if err != nil {
 		return err
@@ -280,8 +286,9 @@ func (db *DB) mergeBlocks(ctx context.Context, set []*block) error {
 	return db.replace(ctx, set, made)
 }
 
-// plan chooses blocks to put together: first those that overlap, then what lies in one range of three times the
-// length of a block and is followed by a newer block, so that nothing will be added to it soon.
+// plan chooses blocks to put together: first those that overlap, then one with tombstones, which is written anew without
+// what was deleted, then what lies in one range of three times the length of a block and is followed by a newer block, so that
+// nothing will be added to it soon.
 func plan(all []*block, longest int64) []*block {
 	blocks := slices.Clone(all)
 	slices.SortFunc(blocks, func(a, b *block) int {
@@ -297,6 +304,11 @@ func plan(all []*block, longest int64) []*block {
 		}
 		if len(set) > 1 {
 			return set
+		}
+	}
+	for _, b := range blocks {
+		if b.info.Meta.Stats.NumTombstones > 0 {
+			return []*block{b}
 		}
 	}
 	for _, span := range tsdb.ExponentialBlockRanges((2 * time.Hour).Milliseconds(), 10, 3)[1:] {

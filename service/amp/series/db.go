@@ -35,7 +35,8 @@ type Ledger interface {
 	Load(ctx context.Context) (State, error)
 	// Pending notes that a blob of this key may come to be, before it does: one that no block names is swept.
 	Pending(ctx context.Context, key string) error
-	// Replace takes blocks away and puts others in their place, all or nothing, and notes how far the log is covered.
+	// Replace takes blocks away and puts others in their place, all or nothing, and notes how far the log is covered. A
+	// block that is taken away and put there again has other files than before.
 	Replace(ctx context.Context, remove []ulid.ULID, add []Block, covered Covered) error
 }
 
@@ -52,7 +53,8 @@ type Block struct {
 	Files []File
 }
 
-// File is a file of a block. Its name is that which Prometheus has for it: "index", "chunks/000001".
+// File is a file of a block. Its name is that which Prometheus has for it, "index" or "chunks/000001", or
+// "tombstones/" and a number.
 type File struct {
 	Name string
 	Blob string
@@ -111,6 +113,7 @@ type DB struct {
 	times  map[uint64]int64 // the newest sample of each segment
 
 	upkeep sync.Mutex // one compaction at a time
+	forget bool       // during replay: what the head would write is in blocks already
 
 	mu      sync.RWMutex // of what follows; users hold it for reading while they begin
 	blocks  []*block

@@ -12,6 +12,7 @@
 //
 //   - What Commit acknowledged is there after a crash: floats, histograms, exemplars and metadata.
 //   - A change of any sealed byte is seal.ErrCorrupt for whoever reads it; nothing is skipped.
+//   - What Delete acknowledged is seen by no query that begins later, and its bytes go with the next Maintain.
 //   - Close wipes every opened page. It waits for queries under way, which the caller has cancelled.
 //   - A block is in the Ledger only when all of it is durable, and in the log until then.
 //
@@ -22,6 +23,7 @@
 //	records.go   what stands in a frame of the log
 //	replay.go    the log back into the head
 //	metadata.go  type, unit and help of metrics
+//	delete.go    deletion: tombstones of blocks, and what the head forgets
 //	compact.go   the head and blocks into blocks; retention
 //	write.go     a block sealed while it is written
 //	block.go     a sealed block as Prometheus reads one

@@ -171,7 +171,7 @@ func (r *indexReader) ShardedPostings(p index.Postings, shard, of uint64) (out i
 func (r *indexReader) Series(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) (err error) {
 	defer page.Recover(&err)
 	if err := r.index.Series(ref, b, metas); err != nil {
-		return fmt.Errorf("block %s: %w", r.block.info.Meta.ULID, err)
+		return fmt.Errorf("block %s: %w", r.block.id, err)
 	}
 	return nil
 }

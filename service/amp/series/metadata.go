@@ -29,22 +29,33 @@ type entry struct {
 func (e entry) encode(dst []byte) []byte {
 	dst = append(dst, metadataType)
 	for _, s := range []string{e.Metric, string(e.Type), e.Unit, e.Help} {
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
-		dst = append(dst, s...)
+		dst = appendText(dst, s)
 	}
 	return dst
+}
+
+// appendText appends a text with its length before it.
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// cutText returns the text at the beginning of a record, and what follows it.
+func cutText(rec []byte) (string, []byte, error) {
+	n, size := binary.Uvarint(rec)
+	if size <= 0 || n > uint64(len(rec)-size) {
+		return "", nil, fmt.Errorf("%w: text in a record", seal.ErrCorrupt)
+	}
+	end := size + int(n)
+	return string(rec[size:end]), rec[end:], nil
 }
 
 func decodeEntry(rec []byte) (e entry, err error) {
 	var parts [4]string
 	rec = rec[1:]
 	for i := range parts {
-		n, size := binary.Uvarint(rec)
-		if size <= 0 || n > uint64(len(rec)-size) {
-			return e, fmt.Errorf("%w: metadata", seal.ErrCorrupt)
+		if parts[i], rec, err = cutText(rec); err != nil {
+			return e, err
 		}
-		parts[i] = string(rec[size : size+int(n)])
-		rec = rec[size+int(n):]
 	}
 	return entry{parts[0], promdata.Metadata{Type: model.MetricType(parts[1]), Unit: parts[2], Help: parts[3]}}, nil
 }

@@ -26,13 +26,14 @@ func (db *DB) StartTime() (int64, error) {
 	return t, nil
 }
 
-// overlapping returns the blocks that have samples between two times. It is called after the head was
-// looked at: whatever left the head since is in one of them.
+// overlapping returns the blocks that have samples between two times, pinned: the caller lets each of them go. It is
+// called after the head was looked at: whatever left the head since is in one of them.
 func (db *DB) overlapping(mint, maxt int64) (list []*block) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	for _, b := range db.blocks {
 		if b.overlaps(mint, maxt) {
+			b.pin()
 			list = append(list, b)
 		}
 	}
@@ -77,13 +78,14 @@ func collect[Q interface{ Close() error }](db *DB, mint, maxt int64, head func(i
 	}
 	all = append(all, q)
 	for _, b := range db.overlapping(mint, maxt) {
-		q, err := one(b, mint, maxt)
-		if err != nil {
-			return all, err
+		if err == nil {
+			if q, err = one(b, mint, maxt); err == nil {
+				all = append(all, q)
+			}
 		}
-		all = append(all, q)
+		err = errors.Join(err, b.let())
 	}
-	return all, nil
+	return all, err
 }
 
 type querier struct {

@@ -22,6 +22,9 @@ import (
 const (
 	// metadataType is followed by the name of a metric and its type, unit and help, each with its length before it.
 	metadataType = 0xf0
+	// deletionType is followed by two times and, for each matcher, its type, its name and its value, each with its length
+	// before it. See DB.Delete.
+	deletionType = 0xf1
 )
 
 // batch is what one appender gathers until it commits.

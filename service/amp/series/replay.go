@@ -18,6 +18,7 @@ import (
 
 // replayer gives the log back to the head.
 type replayer struct {
+	ctx     context.Context
 	db      *DB
 	decoder record.Decoder
 	segment uint64
@@ -42,7 +43,7 @@ type known struct {
 
 // replay reads the log into the head, which then holds whatever is not in blocks.
 func (db *DB) replay(ctx context.Context) error {
-	r := &replayer{db: db, decoder: record.NewDecoder(labels.NewSymbolTable(), slog.New(slog.DiscardHandler))}
+	r := &replayer{ctx: ctx, db: db, decoder: record.NewDecoder(labels.NewSymbolTable(), slog.New(slog.DiscardHandler))}
 	limit := db.limit.Swap(0) // what was acknowledged is taken
 	defer db.limit.Store(limit)
 	err := db.log.Replay(ctx, db.covered.First, func(number uint64, frame []byte) error {
@@ -69,6 +70,8 @@ func (r *replayer) record(rec []byte) error {
 		if e, err = decodeEntry(rec); err == nil {
 			r.db.metadata.put(e)
 		}
+	case rec[0] == deletionType:
+		err = r.deletion(rec)
 	case r.decoder.Type(rec) == record.Series:
 		err = r.name(rec)
 	case r.decoder.Type(rec) == record.Exemplars:

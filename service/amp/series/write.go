@@ -144,11 +144,16 @@ func (w *writer) seal(name, path string) error {
 		return err
 	}
 	defer in.Close()
+	return w.copy(name, in)
+}
+
+// copy seals what r yields as a file.
+func (w *writer) copy(name string, r io.Reader) error {
 	u, err := w.start(name)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(u.pages, in)
+	_, err = io.Copy(u.pages, r)
 	f, err := u.finish(err)
 	w.files = append(w.files, f)
 	return err
