@@ -31,7 +31,7 @@ const floors = `
 	wire/awsjson wire/awsquery wire/restjson wire/restxml
 	wire/protocol
 	sigv4
-	call service/kms/xks
+	call service/kms/xks remote
 	api/*
 	job resource runner
 	audit

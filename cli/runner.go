@@ -11,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom/strongroom/runner"
-	"github.com/strongroom/strongroom/secret"
-	"github.com/strongroom/strongroom/sigv4"
 )
 
 // RunnerOptions are the flags of the command runner.
@@ -74,18 +72,11 @@ func runnerName(host string) string {
 // read takes the house and the credentials from the environment, and out of it.
 func (o *RunnerOptions) read() error {
 	c := &o.cfg
-	c.Endpoint, c.Region = os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("AWS_REGION")
-	if c.Region == "" {
-		c.Region = os.Getenv("AWS_DEFAULT_REGION")
+	house, err := HouseOf(os.Getenv)
+	if err != nil {
+		return err
 	}
-	c.Credentials = sigv4.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), Secret: secret.FromString(os.Getenv("AWS_SECRET_ACCESS_KEY")), SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
-	if file := os.Getenv("AWS_CA_BUNDLE"); file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("AWS_CA_BUNDLE: %w", err)
-		}
-		c.Authorities = text
-	}
+	c.Endpoint, c.Region, c.Credentials, c.Authorities = house.Endpoint, house.Region, house.Credentials, house.Authorities
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
 		if err := os.Unsetenv(name); err != nil {
 			return err

@@ -8,7 +8,6 @@
 // deployment up, and a runner that hears nothing from the house for as long ends the commands.
 //
 //	runner.go   the loop: take a job, run it
-//	client.go   calls over HTTPS
 //	folder.go   the scratch folder of a job, and the outputs that the commands leave there
 //	script.go   the commands as one script, with their environment
 //	stream.go   what the commands print, on its way to the house
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/remote"
 	"github.com/strongroom/strongroom/runner/sandbox"
 	"github.com/strongroom/strongroom/sigv4"
 	"github.com/strongroom/strongroom/wire"
@@ -71,7 +71,11 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	if cfg.Path == "" {
 		cfg.Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
-	to, err := dial(&cfg)
+	house, err := remote.Open(remote.Config{Endpoint: cfg.Endpoint, Authorities: cfg.Authorities, Region: cfg.Region, Credentials: cfg.Credentials, Agent: "strongroom-runner"})
+	if err != nil {
+		return nil, err
+	}
+	to, err := house.Service(api.API)
 	if err != nil {
 		return nil, err
 	}
