@@ -42,6 +42,7 @@ const (
 	opDeleteTemplateSyncConfig
 	opGetAccountSettings
 	opGetComponent
+	opGetComponentTemplate
 	opGetDeployment
 	opGetDeploymentLog
 	opGetEnvironment
@@ -269,6 +270,11 @@ func (c *Client) GetAccountSettings(ctx context.Context, in *GetAccountSettingsI
 // GetComponent calls the operation of that name. A nil in is an empty one.
 func (c *Client) GetComponent(ctx context.Context, in *GetComponentInput) (*GetComponentOutput, error) {
 	return wire.Do[GetComponentInput, GetComponentOutput](ctx, c.to, API.Operations[opGetComponent], in)
+}
+
+// GetComponentTemplate calls the operation of that name. A nil in is an empty one.
+func (c *Client) GetComponentTemplate(ctx context.Context, in *GetComponentTemplateInput) (*GetComponentTemplateOutput, error) {
+	return wire.Do[GetComponentTemplateInput, GetComponentTemplateOutput](ctx, c.to, API.Operations[opGetComponentTemplate], in)
 }
 
 // GetDeployment calls the operation of that name. A nil in is an empty one.

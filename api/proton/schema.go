@@ -351,6 +351,15 @@ var definition = wire.Definition{
 			{Name: "component", Shape: "Component"},
 		},
 		},
+		{Name: "GetComponentTemplateInput", Kind: wire.Structure, Zero: (*GetComponentTemplateInput)(nil), Members: []wire.MemberDef{
+			{Name: "name", Shape: "ResourceName", Flags: wire.Required},
+		},
+		},
+		{Name: "GetComponentTemplateOutput", Kind: wire.Structure, Zero: (*GetComponentTemplateOutput)(nil), Members: []wire.MemberDef{
+			{Name: "templateFile", Shape: "TemplateFileContents", Flags: wire.Required},
+			{Name: "manifest", Shape: "TemplateManifestContents", Flags: wire.Required},
+		},
+		},
 		{Name: "GetDeploymentInput", Kind: wire.Structure, Zero: (*GetDeploymentInput)(nil), Members: []wire.MemberDef{
 			{Name: "componentName", Shape: "ResourceName"},
 			{Name: "environmentName", Shape: "ResourceName"},
@@ -1973,6 +1982,15 @@ var definition = wire.Definition{
 				},
 			},
 			Input: "GetComponentInput", Output: "GetComponentOutput",
+			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
+		},
+		{
+			Operation: wire.Operation{Name: "GetComponentTemplate", Method: "POST", Path: "/", Status: 200, ReadOnly: true,
+				Invoke: func(ctx context.Context, impl, in any) (any, error) {
+					return wire.Answer(impl.(Service).GetComponentTemplate(ctx, in.(*GetComponentTemplateInput)))
+				},
+			},
+			Input: "GetComponentTemplateInput", Output: "GetComponentTemplateOutput",
 			Errors: []string{"ValidationException", "AccessDeniedException", "ThrottlingException", "ResourceNotFoundException", "InternalServerException"},
 		},
 		{

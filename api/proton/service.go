@@ -42,6 +42,7 @@ type Service interface {
 	DeleteTemplateSyncConfig(ctx context.Context, in *DeleteTemplateSyncConfigInput) (*DeleteTemplateSyncConfigOutput, error)
 	GetAccountSettings(ctx context.Context, in *GetAccountSettingsInput) (*GetAccountSettingsOutput, error)
 	GetComponent(ctx context.Context, in *GetComponentInput) (*GetComponentOutput, error)
+	GetComponentTemplate(ctx context.Context, in *GetComponentTemplateInput) (*GetComponentTemplateOutput, error)
 	GetDeployment(ctx context.Context, in *GetDeploymentInput) (*GetDeploymentOutput, error)
 	GetDeploymentLog(ctx context.Context, in *GetDeploymentLogInput) (*GetDeploymentLogOutput, error)
 	GetEnvironment(ctx context.Context, in *GetEnvironmentInput) (*GetEnvironmentOutput, error)
@@ -266,6 +267,11 @@ func (Unimplemented) GetAccountSettings(context.Context, *GetAccountSettingsInpu
 // GetComponent answers that the operation is not known.
 func (Unimplemented) GetComponent(context.Context, *GetComponentInput) (*GetComponentOutput, error) {
 	return nil, API.Unknown("GetComponent")
+}
+
+// GetComponentTemplate answers that the operation is not known.
+func (Unimplemented) GetComponentTemplate(context.Context, *GetComponentTemplateInput) (*GetComponentTemplateOutput, error) {
+	return nil, API.Unknown("GetComponentTemplate")
 }
 
 // GetDeployment answers that the operation is not known.

@@ -409,6 +409,17 @@ type GetComponentOutput struct {
 	Component *Component
 }
 
+// GetComponentTemplateInput is the input of GetComponentTemplate.
+type GetComponentTemplateInput struct {
+	Name *string
+}
+
+// GetComponentTemplateOutput is the output of GetComponentTemplate.
+type GetComponentTemplateOutput struct {
+	TemplateFile *string
+	Manifest     *string
+}
+
 // GetDeploymentInput is the input of GetDeployment.
 type GetDeploymentInput struct {
 	ComponentName       *string

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // GetTemplateVersionBundle returns the bundle of a version as it was registered, byte for byte. It is read with
@@ -20,4 +21,14 @@ func (s *Service) GetTemplateVersionBundle(ctx context.Context, in *api.GetTempl
 		return nil, err
 	}
 	return &api.GetTemplateVersionBundleOutput{Bundle: data}, nil
+}
+
+// GetComponentTemplate returns the template file and the manifest of a component, as it was last deployed or, before
+// that, as it was given.
+func (s *Service) GetComponentTemplate(ctx context.Context, in *api.GetComponentTemplateInput) (*api.GetComponentTemplateOutput, error) {
+	rec, err := get[subject](ctx, s, key("co", here(ctx), wire.Val(in.Name)))
+	if err != nil {
+		return nil, known(err, notFound("component", wire.Val(in.Name)))
+	}
+	return &api.GetComponentTemplateOutput{TemplateFile: rec.V.TemplateFile, Manifest: rec.V.Manifest}, nil
 }

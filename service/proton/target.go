@@ -113,7 +113,7 @@ var scopes = map[string]scope{
 	"CreateServiceSyncConfig": everything, "GetServiceSyncConfig": everything, "UpdateServiceSyncConfig": everything, "DeleteServiceSyncConfig": everything,
 	"GetServiceInstanceSyncStatus": everything, "GetServiceSyncBlockerSummary": everything, "UpdateServiceSyncBlocker": everything,
 
-	"GetTemplateVersionBundle": versionNamed,
+	"GetTemplateVersionBundle": versionNamed, "GetComponentTemplate": componentNamed,
 
 	"AcquireRunnerJob": everything, "ReportRunnerJob": deploymentLogged, "GetDeploymentLog": deploymentLogged,
 	"GetDeployment": deploymentNamed, "ListDeployments": everything, "DeleteDeployment": deploymentNamed,

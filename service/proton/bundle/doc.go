@@ -14,6 +14,7 @@
 //
 //	bundle.go     Bundle, its kinds and parts, Open and Component
 //	archive.go    the archive and its limits
+//	pack.go       plain files to an archive and back
 //	manifest.go   manifest.yaml
 //	secret.go     secrets that were left in a bundle
 package bundle
