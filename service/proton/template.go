@@ -24,6 +24,7 @@ type template struct {
 	Majors      int               // the last major version there ever was
 	Minors      map[string]int    // the last minor version there ever was, by major
 	Recommended map[string]string // the recommended minor version, by major
+	Newest      map[string]int    // the newest minor version that is left, by major, where the last one ever was deleted
 }
 
 // newTemplate is what the inputs of both kinds of creation have in common.

@@ -146,6 +146,7 @@ func (t *template) number(f *family, major *string) (string, string, error) {
 	last, ok := t.Minors[*major]
 	switch {
 	case ok:
+		t.Newest = with(t.Newest, *major, last+1)
 		t.Minors = with(t.Minors, *major, last+1)
 		return *major, strconv.Itoa(last + 1), nil
 	case *major == strconv.Itoa(t.Majors+1):

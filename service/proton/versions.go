@@ -1,6 +1,7 @@
 package proton
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -50,7 +51,32 @@ func (t *template) shows(rec *record[version]) bool {
 	if minor, ok := t.Recommended[major]; ok {
 		return wire.Val(rec.V.MinorVersion) == minor
 	}
-	return wire.Val(rec.V.MinorVersion) == strconv.Itoa(t.Minors[major])
+	newest, ok := t.Newest[major]
+	if !ok {
+		newest = t.Minors[major]
+	}
+	return wire.Val(rec.V.MinorVersion) == strconv.Itoa(newest)
+}
+
+// newestLeft is the newest minor version of a major version but for one that is being deleted; -1 for none.
+func newestLeft(r store.Reader, prefix, gone []byte) (int, error) {
+	newest := -1
+	for rec, err := range r.Scan(store.Prefix(prefix)) {
+		if err != nil {
+			return 0, err
+		}
+		if bytes.Equal(rec.Key, gone) {
+			continue
+		}
+		v, err := decode[version](rec.Key, rec.Value)
+		if err != nil {
+			return 0, err
+		}
+		if newest, err = strconv.Atoi(wire.Val(v.V.MinorVersion)); err != nil {
+			return 0, err
+		}
+	}
+	return newest, nil
 }
 
 // versionChange is what the inputs of both kinds of update have in common.
@@ -171,7 +197,12 @@ func (s *Service) deleteVersion(ctx context.Context, f *family, name, major, min
 				return err
 			}
 		}
-		err := changeTemplate(tx, key(f.template, p, *name), func(t *template) {
+		left, err := newestLeft(tx, within(f.version, p, *name, padded(*major)), k)
+		if err != nil {
+			return err
+		}
+		err = changeTemplate(tx, key(f.template, p, *name), func(t *template) {
+			t.Newest = with(t.Newest, *major, left)
 			if t.Recommended[*major] == *minor {
 				rest := with(t.Recommended, *major, "")
 				delete(rest, *major)
