@@ -108,5 +108,5 @@ func (byHand) Deliver(_ context.Context, d *Delivery) (Progress, error) {
 	if d.Cancel {
 		return Progress{Status: api.DeploymentStatusCancelled}, nil
 	}
-	return Progress{Status: api.DeploymentStatusInProgress}, nil
+	return Progress{Status: api.DeploymentStatusInProgress, Message: "The rendered files wait for NotifyResourceDeploymentStatusChange."}, nil
 }

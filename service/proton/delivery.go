@@ -276,64 +276,6 @@ func outputsOf(list []api.Output) *document.Object {
 	return o
 }
 
-func (g *gathering) pipeline(ctx context.Context) error {
-	v := &g.x.V
-	b, err := g.bundle(ctx)
-	if err != nil {
-		return err
-	}
-	g.job.Kind, g.part = render.Pipeline, b.Pipeline
-	parsed, err := spec.Parse(spec.Service, wire.Val(v.Spec))
-	if err != nil {
-		return asFailure(err)
-	}
-	in, problems := parsed.CheckPipeline(b.Schema.Pipeline)
-	if err := problemsOf(problems); err != nil {
-		return err
-	}
-	if g.job.Data.Service, err = g.s.serviceData(ctx, g.p, *v.ServiceName); err != nil {
-		return err
-	}
-	g.job.Data.Pipeline = &render.PipelineData{Inputs: in, Outputs: outputsOf(v.Outputs)}
-	if g.job.Data.Instances, err = g.s.instancesData(ctx, g.p, *v.ServiceName, parsed); err != nil {
-		return err
-	}
-	settings, err := g.s.settings(ctx, g.p)
-	if err != nil {
-		return err
-	}
-	g.repository = settings.PipelineProvisioningRepository
-	switch {
-	case g.part.Engine == bundle.CodeBuild:
-		g.role = wire.Val(settings.PipelineCodebuildRoleArn)
-	case g.repository == nil:
-		g.role = wire.Val(settings.PipelineServiceRoleArn)
-	}
-	return nil
-}
-
-// instancesData are the instances of a service as its pipeline sees them.
-func (s *Service) instancesData(ctx context.Context, p place, service string, sp *spec.Spec) (list []render.InstanceData, err error) {
-	for _, in := range sp.Instances {
-		d := render.InstanceData{Name: in.Name, Inputs: in.Inputs}
-		x, err := get[subject](ctx, s, key("si", p, service, in.Name))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		if err == nil {
-			d.Outputs = outputsOf(x.V.Outputs)
-			if d.Component, err = s.componentOutputs(ctx, x.key); err != nil {
-				return nil, err
-			}
-		}
-		if _, d.Environment, err = s.environmentData(ctx, p, in.Environment); err != nil {
-			return nil, err
-		}
-		list = append(list, d)
-	}
-	return list, nil
-}
-
 func (g *gathering) component(ctx context.Context) error {
 	v := &g.x.V
 	b, err := bundle.Component(wire.Val(v.TemplateFile), wire.Val(v.Manifest))

@@ -35,7 +35,8 @@
 //	grant.go role.go fetch.go               keys, roles and bundles of customers
 //	template.go version.go versions.go register.go    templates of both families, their versions, registration
 //	subject.go deployment.go advance.go     what is deployed, and how
-//	delivery.go deliverer.go                what a deployment brings into being; the seam to those who do
+//	delivery.go delivery_pipeline.go        what a deployment brings into being
+//	deliverer.go                            the seam to those who do
 //	deliver_git.go deliver_run.go           those who do: by a Git repository, by a runner
 //	environment.go connection.go            environments, and those that stand in another account
 //	wanted.go                               the version and the spec that a subject is to have
