@@ -178,6 +178,9 @@ func (s *Service) finishOnce(ctx context.Context, p place, rec *record[deploymen
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if pr.Outputs == nil && rec.V.Outputs == nil && x != nil && pr.Status == api.DeploymentStatusSucceeded {
+		pr.Outputs = x.V.Outputs // nothing was said of them, so they are what they were; an empty list takes them away
+	}
 	rec.V.end(s, pr)
 	w, err2 := prepare(ctx, s, rec)
 	if err2 != nil {
@@ -335,7 +338,7 @@ func (s *Service) breakOff(ctx context.Context, p place, k []byte, why error) er
 		if err != nil || x.V.Open != *rec.V.Id {
 			return known(err, nil)
 		}
-		x.V.Open, x.V.DeploymentStatus = "", rec.V.DeploymentStatus
+		x.V.Open, x.V.DeploymentStatus, x.V.Note = "", rec.V.DeploymentStatus, note
 		if x.V.ServiceName != nil && x.V.Kind != api.DeploymentTargetResourceTypeComponent {
 			if err := s.scheduleSettle(tx, p, *x.V.ServiceName); err != nil {
 				return err

@@ -12,7 +12,7 @@ import (
 // shownDeployment is a deployment as the API shows it.
 func shownDeployment(d *deployment) *api.Deployment {
 	v := d.Deployment
-	if v.DeploymentStatusMessage == nil {
+	if d.Note != nil { // said last
 		v.DeploymentStatusMessage = d.Note
 	}
 	return &v

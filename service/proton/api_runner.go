@@ -107,7 +107,7 @@ func (s *Service) take(ctx context.Context, p place, id, runner string) (*api.Ru
 	case errors.As(err, &bad):
 		return nil, s.endRun(ctx, p, id, &api.ReportRunnerJobInput{Status: api.RunnerJobStatusFailed, StatusMessage: wire.Ptr(bad.Error())})
 	case unusable(err):
-		return nil, s.endRun(ctx, p, id, &api.ReportRunnerJobInput{Status: api.RunnerJobStatusFailed})
+		return nil, s.breakOff(ctx, p, key("de", p, id), err)
 	case err != nil:
 		return nil, err
 	}
@@ -137,11 +137,9 @@ func (s *Service) runnerJob(ctx context.Context, p place, id string) (*api.Runne
 		DeploymentId: &id, TargetArn: &d.TargetARN, Delete: &d.Delete, Commands: d.commands(), Files: runnerFiles(d.Files),
 		LeaseSeconds: wire.Ptr(int32(leaseTime / time.Second)), TimeoutSeconds: wire.Ptr(int32(runTime / time.Second)),
 	}
-	if set := d.Part.Settings; set != nil && set.Variables != nil {
-		for name, v := range set.Variables.All() {
-			if text, ok := v.(string); ok {
-				j.Variables = append(j.Variables, api.RunnerVariable{Name: &name, Value: &text})
-			}
+	for name, v := range d.Variables.All() {
+		if text, ok := v.(string); ok {
+			j.Variables = append(j.Variables, api.RunnerVariable{Name: &name, Value: &text})
 		}
 	}
 	if d.Role == "" {

@@ -7,6 +7,7 @@ import (
 	api "github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/proton/bundle"
+	"github.com/strongroom/strongroom/service/proton/document"
 	"github.com/strongroom/strongroom/service/proton/git"
 )
 
@@ -41,6 +42,8 @@ type Delivery struct {
 
 	Part  *bundle.Infrastructure // of the template: engine and settings
 	Files []bundle.File          // rendered; their names are relative to the folder
+	// Variables are those of the manifest's env.variables, rendered: name to text. Nil without any.
+	Variables *document.Object
 	// Folder is where the files stand in a provisioning repository; NestedFolder is the same in
 	// a repository that has a folder environments.
 	Folder, NestedFolder string

@@ -33,6 +33,9 @@ func (s *Service) delivery(ctx context.Context, p place, rec *record[deployment]
 		return nil, err
 	}
 	d := g.delivery()
+	if d.Variables, err = render.Variables(ctx, g.part, g.job); err != nil {
+		return nil, asFailure(err)
+	}
 	if rec.V.Rendered != nil {
 		d.Files, err = s.renderedFiles(ctx, rec)
 		return d, err

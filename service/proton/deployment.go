@@ -79,7 +79,7 @@ func (s *Service) newDeployment(p place, rec *record[subject], target *api.Deplo
 		d.V.ComponentName = x.Name
 	}
 	x.Open, x.LastAttemptedDeploymentId, x.LastDeploymentAttemptedAt = id, &id, now
-	x.DeploymentStatus, x.DeploymentStatusMessage = d.V.DeploymentStatus, nil
+	x.DeploymentStatus, x.DeploymentStatusMessage, x.Note = d.V.DeploymentStatus, nil, nil
 	return d, nil
 }
 

@@ -37,29 +37,42 @@ type subject struct {
 	DeploymentStatusMessage                              *string `sealed:"yes"`
 	LastAttemptedDeploymentId, LastSucceededDeploymentId *string
 	LastDeploymentAttemptedAt, LastDeploymentSucceededAt *time.Time
-	Open                                                 string // id of the deployment that goes on; "" for none
-	Succeeded                                            bool   // a deployment has succeeded, so there is something that must be deleted
+	Note                                                 *string // why the last one failed, where that could not be sealed
+	Open                                                 string  // id of the deployment that goes on; "" for none
+	Succeeded                                            bool    // a deployment has succeeded, so there is something that must be deleted
 	Outputs                                              []api.Output
 	ProvisionedResources                                 []api.ProvisionedResource
 }
 
 func environmentOf(x *subject) *api.Environment {
 	v := as[api.Environment](x)
+	if x.Note != nil {
+		v.DeploymentStatusMessage = x.Note
+	}
 	return &v
 }
 
 func instanceOf(x *subject) *api.ServiceInstance {
 	v := as[api.ServiceInstance](x)
+	if x.Note != nil {
+		v.DeploymentStatusMessage = x.Note
+	}
 	return &v
 }
 
 func pipelineOf(x *subject) *api.ServicePipeline {
 	v := as[api.ServicePipeline](x)
+	if x.Note != nil {
+		v.DeploymentStatusMessage = x.Note
+	}
 	return &v
 }
 
 func componentOf(x *subject) *api.Component {
 	v := as[api.Component](x)
+	if x.Note != nil {
+		v.DeploymentStatusMessage = x.Note
+	}
 	return &v
 }
 

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/proton/types"
 
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
 
 // grants of a key, by the template that each is for.
@@ -110,9 +112,9 @@ func (x *platform) isWhole(t *testing.T) {
 	x.succeed(t, x.instanceARN, "QueueUrl", "another")
 }
 
-// TestP7_ADeploymentThatNeedsTheKeyFails: with the key gone between the call and the work, a deployment ends as failed, says
-// why without telling anything of what is sealed, and goes well when it is asked for again with the key back.
-func TestP7_ADeploymentThatNeedsTheKeyFails(t *testing.T) {
+// TestP7_ADeploymentWaitsForItsKey: the end of a deployment, with its outputs, is not taken while the key is gone, and nothing of it is
+// lost: said again with the key back, it counts.
+func TestP7_ADeploymentWaitsForItsKey(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
 	newBundles(t, admin, "cfn-environment")
@@ -141,16 +143,60 @@ func TestP7_ADeploymentThatNeedsTheKeyFails(t *testing.T) {
 	want(t, "the same outputs with the key back", notify(), "")
 	x.isDeployed(t, types.DeploymentStatusSucceeded)
 
-	// A new deployment is written while there is a key, and worked on when there is none.
-	if _, err := x.p.DeleteEnvironment(ctx, &proton.DeleteEnvironmentInput{Name: &x.environment}); err != nil {
-		t.Fatal(err)
+}
+
+// TestP7_ARunnerIsNotDisturbed: commands whose key is gone are not given to a runner; their deployment ends as failed, says why
+// without telling anything of what is sealed, and the runner gets the next job. With the key back it can be deployed again.
+func TestP7_ARunnerIsNotDisturbed(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	newBundles(t, admin, "runner-environment")
+	key := newKey(t, admin, "")
+	x, other := unbuilt(h, "blue", key), unbuilt(h, "green", "")
+	for _, team := range []*platform{x, other} {
+		environmentTemplate(t, admin, team.network, team.key, "runner-environment")
+		if _, err := team.p.CreateEnvironment(ctx, &proton.CreateEnvironmentInput{
+			Name: &team.environment, TemplateName: &team.network, TemplateMajorVersion: aws.String("1"), Spec: aws.String(protonbundles.Spec(t, "runner-environment")),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		team.environmentDeployment = team.rendered(t, team.environmentARN)
 	}
 	if _, err := admin.KMS().DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key}); err != nil {
 		t.Fatal(err)
 	}
+	acquire := func() string {
+		t.Helper()
+		return raw(t, h, h.Admin, "proton", "AwsProton20200720.AcquireRunnerJob", `{"runnerName":"one","waitSeconds":0}`)
+	}
+	if got := acquire(); !strings.Contains(got, other.environmentDeployment) {
+		t.Errorf("the runner was given %s, want the job of %s", got, other.environment)
+	}
+	if got := acquire(); strings.Contains(got, "deploymentId") || strings.Contains(got, "Exception") {
+		t.Errorf("with no job left the runner was given %s", got)
+	}
 	list, err := x.p.ListEnvironments(ctx, &proton.ListEnvironmentsInput{})
-	if err != nil || len(list.Environments) != 1 {
-		t.Fatalf("the environments are %+v, %v", list, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list.Environments {
+		if failed := e.DeploymentStatus == types.DeploymentStatusFailed; failed != (*e.Name == x.environment) {
+			t.Errorf("%s is %s", *e.Name, e.DeploymentStatus)
+		}
+	}
+	if _, err := admin.KMS().EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := x.p.GetDeployment(ctx, &proton.GetDeploymentInput{Id: &x.environmentDeployment})
+	if err != nil || d.Deployment.DeploymentStatus != types.DeploymentStatusFailed || !strings.Contains(aws.ToString(d.Deployment.DeploymentStatusMessage), "KMS key") {
+		t.Errorf("the deployment is %+v, %v", d, err)
+	}
+	if _, err := x.p.UpdateEnvironment(ctx, &proton.UpdateEnvironmentInput{Name: &x.environment, DeploymentType: types.DeploymentUpdateTypeCurrentVersion}); err != nil {
+		t.Fatal(err)
+	}
+	again := x.rendered(t, x.environmentARN)
+	if got := acquire(); !strings.Contains(got, again) {
+		t.Errorf("the runner was given %s, want the job of %s", got, x.environment)
 	}
 }
 

@@ -155,7 +155,7 @@ func (s *Settings) setting(m document.Member) (err error) {
 	return err
 }
 
-// templates checks the strings of project_properties, which are Jinja templates.
+// templates checks the strings of project_properties and of env.variables, which are Jinja templates.
 func templates(n *document.Node) error {
 	if text, ok := n.String(); ok {
 		if _, err := jinja.Parse("", text); err != nil {
@@ -182,7 +182,9 @@ func (s *Settings) env(n *document.Node) (err error) {
 	for _, m := range n.Members {
 		switch m.Name {
 		case "variables":
-			s.Variables, err = texts(m.Node)
+			if s.Variables, err = texts(m.Node); err == nil {
+				err = templates(m.Node)
+			}
 		case "secrets_manager", "secrets-manager":
 			s.Secrets, err = texts(m.Node)
 		default:

@@ -74,7 +74,8 @@ func cloudFormation(ctx context.Context, in *bundle.Infrastructure, job Job) ([]
 		}
 		files = append(files, bundle.File{Name: name, Data: []byte(text)})
 	}
-	return files, nil
+	// The template itself has no header: it may be JSON, which knows no comments. That its resource is gone stands here.
+	return append(files, bundle.File{Name: MetadataFile, Data: []byte(pretty(job.metadata()))}), nil
 }
 
 // Properties returns the project_properties of a command run with their templates
@@ -84,6 +85,16 @@ func Properties(ctx context.Context, in *bundle.Infrastructure, job Job) (*docum
 		return new(document.Object), nil
 	}
 	v, err := renderedIn(ctx, path.Join(in.Folder, "manifest.yaml"), in.Settings.Properties, job.Data.namespace(job.Kind))
+	o, _ := v.(*document.Object)
+	return o, err
+}
+
+// Variables returns the environment variables of a command run, rendered in the same way.
+func Variables(ctx context.Context, in *bundle.Infrastructure, job Job) (*document.Object, error) {
+	if in.Settings == nil {
+		return new(document.Object), nil
+	}
+	v, err := renderedIn(ctx, path.Join(in.Folder, "manifest.yaml"), in.Settings.Variables, job.Data.namespace(job.Kind))
 	o, _ := v.(*document.Object)
 	return o, err
 }

@@ -167,6 +167,30 @@ func TestCloudFormationService(t *testing.T) {
 	}
 }
 
+// TestCloudFormationTellsWhatItIsOf: also a CloudFormation template has the file that says what it is of, and whether that is gone.
+func TestCloudFormationTellsWhatItIsOf(t *testing.T) {
+	b, s := sample(t, "cfn-environment", bundle.Environment, spec.Environment)
+	job := Job{Kind: Environment, Data: Data{Environment: &EnvironmentData{Name: "dev", Inputs: s.Inputs}}, ResourceARN: "arn:x", DeploymentID: "d-2", Deleted: true}
+	got := texts(t, b.Environment, job)
+	if len(got) != 2 || !strings.Contains(got[MetadataFile], `"isResourceDeleted" : true`) || strings.HasPrefix(got["cloudformation.yaml"], "/*") {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestVariablesAreTemplates(t *testing.T) {
+	b, s := sample(t, "runner-environment", bundle.Environment, spec.Environment)
+	job := Job{Kind: Environment, Data: Data{Environment: &EnvironmentData{Name: "dev", Inputs: s.Inputs}}}
+	got, err := Variables(context.Background(), b.Environment, job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"GREETING_FILE": "greeting.txt", "WHERE": "dev, 1 times"} {
+		if text, _ := got.Get(name); text != want {
+			t.Errorf("%s is %q, want %q", name, text, want)
+		}
+	}
+}
+
 func TestRunner(t *testing.T) {
 	b, s := sample(t, "runner-service", bundle.ServiceWithoutPipeline, spec.Service)
 	job := Job{Kind: ServiceInstance, Data: Data{Service: &ServiceData{Name: "notes"},
