@@ -28,6 +28,7 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobSettle, s.settle)
 	s.jobs.Handle(jobPurge, s.purge)
 	s.jobs.Handle(jobTakeDown, s.takeDown)
+	s.jobs.Handle(jobUngrant, s.ungrant)
 }
 
 // register looks into the bundle of a version, and makes a draft of it or says why not. The job's id

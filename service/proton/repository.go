@@ -57,7 +57,8 @@ func (s *Service) CreateRepository(ctx context.Context, in *api.CreateRepository
 		head: head{Template: own, Resource: own, Key: wire.Val(in.EncryptionKey)}, key: k,
 		V: repository{Arn: &own, Name: in.Name, Provider: in.Provider, ConnectionArn: in.ConnectionArn, EncryptionKey: in.EncryptionKey},
 	}
-	if rec.V.Grant, err = s.grant(ctx, p, rec.Key, own); err != nil {
+	var pledged string
+	if rec.V.Grant, pledged, err = s.grant(ctx, p, &rec.head); err != nil {
 		return nil, err
 	}
 	w, err := prepare(ctx, s, rec)
@@ -70,6 +71,9 @@ func (s *Service) CreateRepository(ctx context.Context, in *api.CreateRepository
 				return err
 			}
 			if err := w.put(tx); err != nil {
+				return err
+			}
+			if err := s.keepGrant(tx, pledged); err != nil {
 				return err
 			}
 			return putTags(tx, own, tags)
@@ -128,6 +132,9 @@ func (s *Service) DeleteRepository(ctx context.Context, in *api.DeleteRepository
 			return err
 		}
 		if err := repositoryFree(tx, p, rec.Resource); err != nil {
+			return err
+		}
+		if err := s.dropGrant(tx, &rec.head, rec.V.Grant); err != nil {
 			return err
 		}
 		return removeResource(tx, k, rec.Resource)

@@ -53,17 +53,19 @@ func (s *Service) createTemplate(ctx context.Context, f *family, in newTemplate)
 			EncryptionKey: in.EncryptionKey, Provisioning: in.Provisioning, Minors: map[string]int{}, Recommended: map[string]string{},
 		},
 	}
-	if rec.V.Grant, err = s.grant(ctx, p, rec.Key, own); err != nil {
+	var pledged string
+	if rec.V.Grant, pledged, err = s.grant(ctx, p, &rec.head); err != nil {
 		return nil, err
 	}
-	if err := s.addTemplate(ctx, p, f, rec, tags); err != nil {
+	if err := s.addTemplate(ctx, p, f, rec, tags, pledged); err != nil {
 		s.releaseGrant(ctx, &rec.head, rec.V.Grant)
 		return nil, err
 	}
 	return &rec.V, nil
 }
 
-func (s *Service) addTemplate(ctx context.Context, p place, f *family, rec *record[template], tags tagMap) error {
+// addTemplate writes a template, whose grant was pledged under a name.
+func (s *Service) addTemplate(ctx context.Context, p place, f *family, rec *record[template], tags tagMap, pledged string) error {
 	w, err := prepare(ctx, s, rec)
 	if err == nil && rec.Key != "" && !rec.Sealed {
 		err = s.tryKey(ctx, &rec.head) // nothing to seal, so nothing has asked for the key yet
@@ -87,6 +89,9 @@ func (s *Service) addTemplate(ctx context.Context, p place, f *family, rec *reco
 			return overQuota("templates", maxTemplates)
 		}
 		if err := w.put(tx); err != nil {
+			return err
+		}
+		if err := s.keepGrant(tx, pledged); err != nil {
 			return err
 		}
 		return putTags(tx, rec.Resource, tags)
@@ -170,6 +175,9 @@ func (s *Service) deleteTemplate(ctx context.Context, f *family, name *string) (
 			return conflict("The %s %s has versions. Delete them first.", f.word, *rec.V.Name)
 		}
 		if err := tx.Delete(key("ty", p, string(f.syncType), *rec.V.Name)); err != nil {
+			return err
+		}
+		if err := s.dropGrant(tx, &rec.head, rec.V.Grant); err != nil {
 			return err
 		}
 		return removeResource(tx, k, rec.Resource)
