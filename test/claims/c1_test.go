@@ -40,11 +40,12 @@ func TestC1_OnlyTheActionsOfAJobSucceed(t *testing.T) {
 	s := newSweep(t, h)
 	clerk := h.As(h.User("clerk", document(
 		allow(`["s3:GetObject","s3:ListBucket"]`, `*`), allow(`["kms:Encrypt","kms:DescribeKey"]`, `*`),
-		allow(`["iam:ListUsers","iam:GetPolicy"]`, `*`), allow(`"cloudtrail:LookupEvents"`, `*`),
+		allow(`["iam:ListUsers","iam:GetPolicy"]`, `*`), allow(`"cloudtrail:LookupEvents"`, `*`), allow(`["proton:GetEnvironmentTemplate","proton:ListServices"]`, `*`),
 	)))
 	job := map[string]bool{
 		"s3.GetObject": true, "s3.HeadObject": true, "s3.HeadBucket": true, "s3.ListObjects": true, "s3.ListObjectsV2": true, // HeadObject is s3:GetObject, HeadBucket s3:ListBucket
 		"kms.Encrypt": true, "kms.DescribeKey": true, "iam.ListUsers": true, "iam.GetPolicy": true, "cloudtrail.LookupEvents": true,
+		"proton.GetEnvironmentTemplate": true, "proton.ListServices": true,
 	}
 	s.run(t, clerk, func(service, operation string, err error) {
 		switch name := service + "." + operation; {

@@ -3,6 +3,7 @@ package claims
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func newSweep(t *testing.T, h *house.House) *sweep {
 	trust := document(`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}`)
 	everything := document(allow(`"*"`, "*"))
 	one := int32(1)
-	return &sweep{h, map[string]any{
+	s := &sweep{h, map[string]any{
 		"kms.KeyId": key, "TargetKeyId": key, "DestinationKeyId": key, "kms.Plaintext": []byte("plaintext"), "CiphertextBlob": mustEncrypt(t, admin, key, nil),
 		"kms.CreateAlias.AliasName": "alias/another", "kms.AliasName": "alias/sweep", "kms.Policy": document(delegate(h.Account)),
 		"GranteePrincipal": "arn:aws:iam::" + h.Account + ":root", "RetiringPrincipal": "arn:aws:iam::" + h.Account + ":root",
@@ -93,6 +94,8 @@ func newSweep(t *testing.T, h *house.House) *sweep {
 		"iam.CreateUser.Tags": nil, "iam.CreateRole.Tags": nil, "iam.CreatePolicy.Tags": nil, "iam.CreateVirtualMFADevice.Tags": nil, "RoleArn": "arn:aws:iam::" + h.Account + ":role/target", "RoleSessionName": "a-session", "InstanceProfileName": "target",
 		"iam.GetMFADevice.UserName": nil, "sts.AssumeRole.SerialNumber": nil, "sts.GetSessionToken.SerialNumber": nil,
 	}}
+	maps.Copy(s.values, protonValues(t, h))
+	return s
 }
 
 // identities are what makeIdentities has made, beside a user, a role and a group called target.
@@ -136,18 +139,22 @@ func (s *sweep) run(t *testing.T, caller house.Account, judge func(service, oper
 	t.Helper()
 	n := 0
 	for service, client := range map[string]any{
-		"kms": caller.KMS(), "s3": caller.S3(), "iam": caller.IAM(), "sts": caller.STS(), "cloudtrail": caller.CloudTrail(),
+		"kms": caller.KMS(), "s3": caller.S3(), "iam": caller.IAM(), "sts": caller.STS(), "cloudtrail": caller.CloudTrail(), "proton": caller.Proton(),
 	} {
 		text, err := s.h.Run("operations", service)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		for _, operation := range strings.Fields(text) {
-			judge(service, operation, s.call(reflect.ValueOf(client).MethodByName(operation), service, operation))
+			if body, ok := ownOperations[operation]; ok {
+				judge(service, operation, s.own(t, caller, operation, body))
+			} else {
+				judge(service, operation, s.call(reflect.ValueOf(client).MethodByName(operation), service, operation))
+			}
 			n++
 		}
 	}
-	if n < 100 {
+	if n < 250 {
 		t.Errorf("only %d operations were called", n)
 	}
 }
