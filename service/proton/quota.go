@@ -1,6 +1,7 @@
 package proton
 
-// The quotas of an account in a region ("AWS Proton quotas", AWS Proton administrator guide).
+// The quotas of an account in a region ("AWS Proton endpoints and quotas", AWS General Reference). Of repositories
+// it says nothing; their number is ours.
 const (
 	maxTemplates    = 1000 // of both kinds together
 	maxVersions     = 1000 // of a template
