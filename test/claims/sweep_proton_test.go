@@ -18,6 +18,7 @@ var ownOperations = map[string]string{
 	"AcquireRunnerJob":         `{"runnerName":"sweep","waitSeconds":0}`,
 	"ReportRunnerJob":          `{"deploymentId":"` + sweepID + `","lease":"lease","sequence":0}`,
 	"GetDeploymentLog":         `{"deploymentId":"` + sweepID + `"}`,
+	"GetComponentTemplate":     `{"name":"sweep"}`,
 	"GetTemplateVersionBundle": `{"templateType":"ENVIRONMENT","templateName":"sweep","majorVersion":"1","minorVersion":"0"}`,
 }
 
