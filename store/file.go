@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/strongroom/strongroom/durable"
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/store/cryptfs"
 )
 
@@ -50,7 +51,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Cache <= 0 {
-		o.Cache = min(max(machineMemory()/cacheShare, leastCache), mostCache)
+		o.Cache = min(max(machine.Memory()/cacheShare, leastCache), mostCache)
 	}
 	if o.HistoryBytes <= 0 {
 		o.HistoryBytes = 64 << 20

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom/strongroom/cli"
 	"github.com/strongroom/strongroom/durable"
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/rootkey"
 )
 
@@ -126,6 +127,7 @@ func (h *house) serve(ctx context.Context, listener net.Listener) error {
 	}()
 	failed := make(chan error, 2)
 	go func() { failed <- h.gateway.Serve(listener) }()
+	go machine.TuneCollector(running)
 	if h.cfg.Metrics != "off" {
 		metrics, err := net.Listen("tcp", h.cfg.Metrics)
 		if err != nil {

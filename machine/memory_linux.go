@@ -1,4 +1,4 @@
-package store
+package machine
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineMemory returns the bytes of memory that this process may hope for: the machine's, or what its
+// Memory returns the bytes of memory that this process may hope for: the machine's, or what its
 // control group is given of them where that is less; 0 when neither is known.
-func machineMemory() int64 {
+func Memory() int64 {
 	most := int64(math.MaxInt64)
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
