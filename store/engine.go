@@ -30,7 +30,9 @@ const (
 const layoutVersion = 1
 
 const (
-	memTableSize   = 8 << 20
+	memTableShare  = 16 // of the cache
+	leastMemTable  = 8 << 20
+	mostMemTable   = 32 << 20 // it is read again after a crash: half a second
 	leastCache     = 48 << 20
 	mostCache      = 1 << 30
 	cacheShare     = 32 // of the machine's memory
@@ -79,11 +81,13 @@ func openEngine(base vfs.FS, dir string, ring *cryptfs.Keyring, opts Options) (*
 }
 
 func (e *engine) options(cache *pebble.Cache) *pebble.Options {
+	// Records go to tables a memtable at a time, all over them: a large one writes much less of them again.
+	memTable := min(max(cache.MaxSize()/memTableShare, leastMemTable), mostMemTable)
 	opts := &pebble.Options{
 		FS:                          e.fs,
 		Cache:                       cache,
 		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                memTableSize,
+		MemTableSize:                uint64(memTable),
 		MemTableStopWritesThreshold: 4,
 		L0StopWritesThreshold:       1000, // waiting for a compaction that fails would never end
 		MaxManifestFileSize:         maxManifest,

@@ -104,8 +104,8 @@ func newScaled(b *testing.B, n int) *scaled {
 		return admin.call(b, "CreateGrant", fmt.Sprintf(
 			`{"KeyId":%q,"GranteePrincipal":"arn:aws:iam::%s:user/app%d","Operations":["Decrypt","Encrypt"]}`, key, s.h.Account, user))
 	})
-	admin.load(b, conns, perConn, func(conn, n int) []byte { // each has been asked for
-		return admin.call(b, "DescribeKey", fmt.Sprintf(`{"KeyId":%q}`, s.keys[conn*perConn+n]))
+	admin.load(b, conns, perConn, func(conn, n int) []byte { // each has been in use, as the one key has
+		return admin.call(b, "Encrypt", fmt.Sprintf(`{"KeyId":%q,"Plaintext":"AAAAAAAAAAAAAAAAAAAAAA=="}`, s.keys[conn*perConn+n]))
 	})
 	for last := admin.cpu(b); ; { // the store sorts what was written
 		time.Sleep(2 * time.Second)
