@@ -23,7 +23,7 @@ const floors = `
 	pkcs11
 	service/s3/checksum
 	store/cryptfs service/kms/key service/kms/intake service/s3/object
-	service/proton/document service/proton/schema service/proton/spec service/proton/jinja service/proton/hcl service/proton/bundle service/proton/render service/proton/git
+	service/proton/document service/proton/schema service/proton/spec service/proton/jinja service/proton/hcl service/proton/bundle service/proton/render service/proton/git service/proton/syncfile
 	store blob wire policy identity rootkey
 	rootkey/*
 	wire/plan

@@ -295,6 +295,16 @@ func (s *Service) putEnded(tx store.Tx, p place, before, x *record[subject], d *
 	if d.V.DeploymentStatus == api.DeploymentStatusDeleteComplete {
 		return s.removeSubject(tx, p, x)
 	}
+	if x.V.Kind == api.DeploymentTargetResourceTypeComponent && d.V.DeploymentStatus == api.DeploymentStatusSucceeded {
+		if err := s.redeployAttached(tx, p, &before.V, &x.V); err != nil {
+			return err
+		}
+	}
+	if x.V.Stale {
+		if err := s.scheduleRedeploy(tx, p, *x.V.ServiceName, *x.V.Name); err != nil {
+			return err
+		}
+	}
 	return w.put(tx)
 }
 

@@ -2,6 +2,7 @@ package proton
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	api "github.com/strongroom/strongroom/api/proton"
@@ -211,6 +212,9 @@ func (s *Service) redeployComponent(ctx context.Context, p place, in *api.Update
 			if in.ServiceName != nil || in.ServiceInstanceName != nil {
 				want.ServiceName, want.ServiceInstanceName = in.ServiceName, in.ServiceInstanceName
 			}
+			if err := movable(x, &want); err != nil {
+				return nil, err
+			}
 			if in.ServiceSpec != nil {
 				want.ServiceSpec = in.ServiceSpec
 			} else if wire.Val(want.ServiceName) == "" {
@@ -234,6 +238,9 @@ func (s *Service) redeployComponent(ctx context.Context, p place, in *api.Update
 			if err := to.free(tx, k); err != nil {
 				return err
 			}
+			if err := instancesIdle(tx, key("si", p, wire.Val(rec.V.ServiceName), wire.Val(rec.V.ServiceInstanceName)), to.instance); err != nil {
+				return err
+			}
 			if to.instance != nil { // no other component, and no deletion of the instance, comes between
 				if err := tx.Put(link(usesInstance, to.instance, k), nil); err != nil {
 					return err
@@ -243,6 +250,37 @@ func (s *Service) redeployComponent(ctx context.Context, p place, in *api.Update
 		},
 	}
 	return l.edit(ctx, k, missing).apply(ctx, s)
+}
+
+// movable says ConflictException for a component that is to go from one service instance straight
+// to another (AWS Proton user guide, "Component states").
+func movable(x *subject, want *api.ComponentState) error {
+	from, to := wire.Val(x.ServiceName)+"/"+wire.Val(x.ServiceInstanceName), wire.Val(want.ServiceName)+"/"+wire.Val(want.ServiceInstanceName)
+	if from != to && from != "/" && to != "/" {
+		return conflict("The component %s is attached to the service instance %s. Detach it first.", wire.Val(x.Name), from)
+	}
+	return nil
+}
+
+// instancesIdle says ConflictException when one of the instances is being deployed: its component
+// can't be updated then (AWS Proton API reference, UpdateComponent).
+func instancesIdle(r store.Reader, keys ...[]byte) error {
+	for _, k := range keys {
+		if k == nil {
+			continue
+		}
+		x, err := peek[subject](r, k)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if x.V.Open != "" {
+			return conflict("The %s has a deployment that is in progress.", x.V.called())
+		}
+	}
+	return nil
 }
 
 // DeleteComponent begins to take a component away that is attached to nothing.

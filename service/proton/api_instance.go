@@ -30,9 +30,27 @@ func (s *Service) CreateServiceInstance(ctx context.Context, in *api.CreateServi
 		}
 		return &api.CreateServiceInstanceOutput{ServiceInstance: instanceOf(&x.V)}, nil
 	}
+	made, err := s.addInstance(ctx, p, in, t, tags, func(*record[subject]) (func(store.Tx) error, error) {
+		return func(tx store.Tx) error {
+			return s.block(tx, p, service, name, "The service instance was created manually.")
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateServiceInstanceOutput{ServiceInstance: instanceOf(&made.V)}, nil
+}
+
+// beside makes ready what is written together with a change of an instance that begins a deployment.
+type beside func(*record[subject]) (put func(store.Tx) error, err error)
+
+// addInstance adds an instance to a service and begins to deploy it.
+func (s *Service) addInstance(ctx context.Context, p place, in *api.CreateServiceInstanceInput, t *clientToken, tags tagMap, with beside) (*record[subject], error) {
+	service := wire.Val(in.ServiceName)
 	var made *newSubject
 	var w *wanted
-	_, err = edit[workload]{
+	var put func(store.Tx) error
+	_, err := edit[workload]{
 		key: key("se", p, service), missing: notFound("service", service),
 		change: func(rec *record[workload]) error {
 			if rec.V.Status == api.ServiceStatusDeleteInProgress {
@@ -42,11 +60,15 @@ func (s *Service) CreateServiceInstance(ctx context.Context, in *api.CreateServi
 			made, w, err = s.oneMore(ctx, p, rec, in)
 			if err == nil {
 				made.tags = tags
+				put, err = with(made.rec)
 			}
 			return err
 		},
 		also: func(tx store.Tx, _, _ *record[workload]) error {
 			if err := s.addParts(tx, p, service, w, []*newSubject{made}); err != nil {
+				return err
+			}
+			if err := put(tx); err != nil {
 				return err
 			}
 			return t.put(tx, string(made.rec.key))
@@ -55,7 +77,7 @@ func (s *Service) CreateServiceInstance(ctx context.Context, in *api.CreateServi
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateServiceInstanceOutput{ServiceInstance: instanceOf(&made.rec.V)}, nil
+	return made.rec, nil
 }
 
 // oneMore makes an instance ready and adds it to the spec of its service.
@@ -127,7 +149,23 @@ func (s *Service) UpdateServiceInstance(ctx context.Context, in *api.UpdateServi
 		}
 		return s.instanceAgain(ctx, k, missing)
 	}
+	rec, err := s.deployInstance(ctx, p, in, t, func(*record[subject]) (func(store.Tx) error, error) {
+		return func(tx store.Tx) error {
+			return s.block(tx, p, service, name, "The service instance was updated manually.")
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.UpdateServiceInstanceOutput{ServiceInstance: instanceOf(&rec.V)}, nil
+}
+
+// deployInstance begins to deploy an instance with another version or spec.
+func (s *Service) deployInstance(ctx context.Context, p place, in *api.UpdateServiceInstanceInput, t *clientToken, with beside) (*record[subject], error) {
+	service, name := wire.Val(in.ServiceName), wire.Val(in.Name)
+	k, missing := key("si", p, service, name), notFound("service instance", service+"/"+name)
 	var w *wanted
+	var put func(store.Tx) error
 	l := launch{s: s, p: p,
 		target: func(rec *record[subject]) (st *api.DeploymentState, err error) {
 			if w, err = s.wantUpdate(ctx, p, &rec.V, in.DeploymentType, in.TemplateMajorVersion, in.TemplateMinorVersion); err != nil {
@@ -143,14 +181,21 @@ func (s *Service) UpdateServiceInstance(ctx context.Context, in *api.UpdateServi
 			if err := fits(tx, p, w, *rec.V.EnvironmentName); err != nil {
 				return err
 			}
+			if err := put(tx); err != nil {
+				return err
+			}
 			return t.put(tx, string(k))
 		},
 	}
-	rec, err := l.edit(ctx, k, missing).apply(ctx, s)
-	if err != nil {
-		return nil, err
+	e := l.edit(ctx, k, missing)
+	change := e.change
+	e.change = func(rec *record[subject]) (err error) {
+		if err = change(rec); err == nil {
+			put, err = with(rec)
+		}
+		return err
 	}
-	return &api.UpdateServiceInstanceOutput{ServiceInstance: instanceOf(&rec.V)}, nil
+	return e.apply(ctx, s)
 }
 
 func (s *Service) instanceAgain(ctx context.Context, k []byte, missing error) (*api.UpdateServiceInstanceOutput, error) {

@@ -240,11 +240,14 @@ func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput)
 			parts, err = s.newSpec(ctx, p, rec, w, in.Spec)
 			return err
 		},
-		also: func(tx store.Tx, _, _ *record[workload]) error {
+		also: func(tx store.Tx, _, rec *record[workload]) error {
 			if w == nil {
 				return nil
 			}
 			if err := s.addParts(tx, p, name, w, parts); err != nil {
+				return err
+			}
+			if err := s.blockParts(tx, p, rec, parts); err != nil {
 				return err
 			}
 			return s.scheduleTakeDown(tx, p, name)
@@ -258,6 +261,21 @@ func (s *Service) UpdateService(ctx context.Context, in *api.UpdateServiceInput)
 		return nil, err
 	}
 	return &api.UpdateServiceOutput{Service: shown}, nil
+}
+
+// blockParts keeps the repository from undoing what somebody has done to the instances of a service by hand.
+func (s *Service) blockParts(tx store.Tx, p place, rec *record[workload], added []*newSubject) error {
+	if len(rec.V.Leaving) > 0 {
+		if err := s.block(tx, p, *rec.V.Name, "", "A service instance was deleted manually."); err != nil {
+			return err
+		}
+	}
+	for _, n := range added {
+		if err := s.block(tx, p, *rec.V.Name, *n.rec.V.Name, "The service instance was created manually."); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newSpec gives a service a new spec: instances that are new to it are begun, and those that it

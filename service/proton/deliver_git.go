@@ -37,7 +37,7 @@ type proposed struct {
 
 // Deliver proposes the files, and from then on asks what became of them.
 func (g *byGit) Deliver(ctx context.Context, d *Delivery) (Progress, error) {
-	remote, poll, err := g.remote(ctx, d)
+	remote, poll, err := g.remote(ctx, place{d.Region, d.Account}, d.Repository)
 	var bad *failure
 	switch {
 	case errors.As(err, &bad):
@@ -80,17 +80,17 @@ func (st *proposed) progress(message string, again time.Duration) (Progress, err
 	return Progress{Status: api.DeploymentStatusInProgress, Message: message, State: text, Again: again}, err
 }
 
-// remote is the repository of a delivery; nil where its connection is none of this house's.
-func (g *byGit) remote(ctx context.Context, d *Delivery) (*git.Remote, time.Duration, error) {
-	arn, err := g.s.connection(ctx, place{d.Region, d.Account}, d.Repository)
+// remote is a repository and how often it may be asked; nil where its connection is none of this house's.
+func (g *byGit) remote(ctx context.Context, p place, b *api.RepositoryBranch) (*git.Remote, time.Duration, error) {
+	arn, err := g.s.connection(ctx, p, b)
 	if err != nil {
 		return nil, 0, err
 	}
 	c := g.connections[arn]
-	if c == nil || c.Account != d.Account {
+	if c == nil || c.Account != p.account {
 		return nil, 0, nil
 	}
-	r, err := c.Remote(wire.Val(d.Repository.Name))
+	r, err := c.Remote(wire.Val(b.Name))
 	if err != nil {
 		return nil, 0, failed("%v.", err)
 	}

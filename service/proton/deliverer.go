@@ -71,7 +71,8 @@ type Progress struct {
 
 // newDeliverer returns what delivers for the house, with the operator's connections to Git repositories.
 func (s *Service) newDeliverer(room *service.Room) (Deliverer, error) {
-	r := &router{git: byGit{s: s}, runner: byRunner{s}}
+	r := &router{git: &byGit{s: s}, runner: byRunner{s}}
+	s.git = r.git
 	if room.GitConnections == "" {
 		return r, nil
 	}
@@ -85,7 +86,7 @@ func (s *Service) newDeliverer(room *service.Room) (Deliverer, error) {
 
 // router picks the way that the template and the environment ask for.
 type router struct {
-	git    byGit
+	git    *byGit
 	runner byRunner
 }
 

@@ -41,7 +41,12 @@
 //	environment.go connection.go            environments, and those that stand in another account
 //	wanted.go                               the version and the spec that a subject is to have
 //	workload.go takedown.go                 services, whose status follows from their instances'
-//	repository.go settings.go sync.go       links to repositories, settings of the account, synchronization
+//	redeploy.go                             instances that are deployed again for their component
+//	repository.go settings.go               links to repositories, settings of the account
+//	sync.go sync_status.go sync_state.go    what follows a repository, and how it stands with it
+//	sync_watch.go                           the job that watches a branch
+//	sync_template.go sync_service.go        bringing templates and service instances in step with it
+//	blocker.go                              what keeps an instance from that
 //	summary.go                              counts, and which versions are behind
 //	target.go                               what a call acts on, the condition keys of policies
 //	api_*.go                                handlers: from the API's types to these and back

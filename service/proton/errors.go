@@ -56,3 +56,9 @@ func keyError(resource string, err error) error {
 	}
 	return invalid("AWS Proton can't use the KMS key that protects %s: it is disabled, pending deletion or deleted, or its grant was retired or revoked (%s).", resource, e.Code).WithCause(err)
 }
+
+// locked reports whether err says that a key cannot be used, and not that something else is not valid.
+func locked(err error) bool {
+	var e, cause *wire.Error
+	return errors.As(err, &e) && e.Code == "ValidationException" && errors.As(e.Cause, &cause)
+}

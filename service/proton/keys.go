@@ -22,6 +22,9 @@ import (
 //	re 0 region 0 account 0 provider 0 name                  repository
 //	ty 0 region 0 account 0 type 0 template                  template sync configuration
 //	sy 0 region 0 account 0 service                          service sync configuration
+//	ts 0 region 0 account 0 type 0 template 0 major          how a major version stands with its repository; the number in 20 digits
+//	is 0 region 0 account 0 service 0 name                   how a service instance stands with its repository
+//	rs 0 region 0 account 0 type 0 provider 0 name 0 branch  what was seen of a branch that is followed
 //	bl 0 region 0 account 0 service 0 id                     service sync blocker
 //	as 0 region 0 account                                    account settings
 //	rj 0 region 0 account 0 id                               commands of a deployment

@@ -29,6 +29,8 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobPurge, s.purge)
 	s.jobs.Handle(jobTakeDown, s.takeDown)
 	s.jobs.Handle(jobUngrant, s.ungrant)
+	s.jobs.Handle(jobRedeploy, s.redeploy)
+	s.jobs.Handle(jobWatch, s.watch)
 }
 
 // register looks into the bundle of a version, and makes a draft of it or says why not. The job's id

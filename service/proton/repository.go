@@ -137,6 +137,11 @@ func (s *Service) DeleteRepository(ctx context.Context, in *api.DeleteRepository
 		if err := s.dropGrant(tx, &rec.head, rec.V.Grant); err != nil {
 			return err
 		}
+		for _, t := range []api.SyncType{api.SyncTypeTemplateSync, api.SyncTypeServiceSync} {
+			if err := removeBelow(tx, within("rs", p, string(t), string(in.Provider), wire.Val(in.Name))); err != nil {
+				return err
+			}
+		}
 		return removeResource(tx, k, rec.Resource)
 	})
 	if err != nil {

@@ -37,6 +37,7 @@ type Service struct {
 	now   func() time.Time
 
 	deliverer Deliverer
+	git       *byGit // the repositories that are followed, too
 }
 
 var _ api.Service = (*Service)(nil)

@@ -40,6 +40,7 @@ type subject struct {
 	Note                                                 *string // why the last one failed, where that could not be sealed
 	Open                                                 string  // id of the deployment that goes on; "" for none
 	Succeeded                                            bool    // a deployment has succeeded, so there is something that must be deleted
+	Stale                                                bool    // of an instance: it is to be deployed again when its deployment has ended
 	Outputs                                              []api.Output
 	ProvisionedResources                                 []api.ProvisionedResource
 }

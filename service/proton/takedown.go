@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/job"
@@ -41,8 +42,10 @@ func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
+	busy := false
 	for _, x := range all {
 		if x.V.Open != "" {
+			busy = busy || x.V.DeploymentStatus == api.DeploymentStatusInProgress || x.V.DeploymentStatus == api.DeploymentStatusCancelling
 			continue
 		}
 		_, err := (launch{s: s, p: p}).edit(ctx, x.key, nil).apply(ctx, s)
@@ -50,6 +53,7 @@ func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 		switch {
 		case err == nil, errors.Is(err, store.ErrNotFound):
 		case errors.As(err, &e) && e.Code == "ConflictException":
+			busy = true
 		case unusable(err):
 			return s.takeDownFailed(ctx, p, name)
 		default:
@@ -60,6 +64,9 @@ func (s *Service) takeDown(ctx context.Context, j job.Job) error {
 		rec, err := peek[workload](tx, key("se", p, name))
 		if err != nil {
 			return known(err, nil)
+		}
+		if busy { // a deployment that began before the deletion was asked for ends first
+			return s.jobs.Schedule(tx, job.Job{Kind: jobTakeDown, ID: j.ID, Due: s.now().Add(time.Second)})
 		}
 		if rec.V.Leaving != nil {
 			rec.V.Leaving = nil

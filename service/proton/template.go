@@ -180,6 +180,9 @@ func (s *Service) deleteTemplate(ctx context.Context, f *family, name *string) (
 		if err := s.dropGrant(tx, &rec.head, rec.V.Grant); err != nil {
 			return err
 		}
+		if err := removeBelow(tx, within("ts", p, string(f.syncType), *rec.V.Name)); err != nil {
+			return err
+		}
 		return removeResource(tx, k, rec.Resource)
 	})
 	if err != nil {

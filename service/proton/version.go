@@ -2,6 +2,7 @@ package proton
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -61,26 +62,44 @@ func (s *Service) createVersion(ctx context.Context, f *family, in newVersion) (
 	if err != nil {
 		return nil, err
 	}
+	n := &versionToAdd{in: in, tags: tags, bundle: bundle, why: why, token: t, number: (*template).number}
+	rec, err := s.addVersion(ctx, p, f, name, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.shown(ctx, f, p, rec)
+}
+
+// versionToAdd is a version that is to be numbered and written.
+type versionToAdd struct {
+	in     newVersion
+	tags   tagMap
+	bundle *sealedBytes // nil where there is none, and why says it
+	why    string
+	token  *clientToken
+	number func(t *template, f *family, major *string) (string, string, error)
+	beside func(*record[version]) (*writing, error) // what is written with it; may be nil
+}
+
+// addVersion numbers, seals and writes a version.
+func (s *Service) addVersion(ctx context.Context, p place, f *family, name string, n *versionToAdd) (rec *record[version], err error) {
 	for range tries {
-		var rec *record[version]
-		if rec, err = s.addVersion(ctx, p, f, name, in, tags, bundle, why, t); err == nil {
-			return s.shown(ctx, f, p, rec)
-		}
-		if err != errChanged {
+		if rec, err = s.tryVersion(ctx, p, f, name, n); !errors.Is(err, errChanged) {
 			break
 		}
 	}
-	return nil, storeError(err)
+	return rec, storeError(err)
 }
 
-// addVersion numbers, seals and writes a version. It says errChanged when another got the number.
-func (s *Service) addVersion(ctx context.Context, p place, f *family, name string, in newVersion, tags tagMap, b *sealedBytes, why string, t *clientToken) (*record[version], error) {
+// tryVersion says errChanged when another got the number.
+func (s *Service) tryVersion(ctx context.Context, p place, f *family, name string, n *versionToAdd) (*record[version], error) {
+	in, b := n.in, n.bundle
 	tmpl, err := plain[template](ctx, s, key(f.template, p, name))
 	if err != nil {
 		return nil, known(err, notFound(f.word, name))
 	}
 	before := *tmpl
-	major, minor, err := tmpl.V.number(f, in.MajorVersion)
+	major, minor, err := n.number(&tmpl.V, f, in.MajorVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +115,7 @@ func (s *Service) addVersion(ctx context.Context, p place, f *family, name strin
 		rec.V.CompatibleEnvironmentTemplates = append(rec.V.CompatibleEnvironmentTemplates, api.CompatibleEnvironmentTemplate(c))
 	}
 	if b == nil {
-		rec.V.Status, rec.V.StatusMessage = api.TemplateVersionStatusRegistrationFailed, &why
+		rec.V.Status, rec.V.StatusMessage = api.TemplateVersionStatusRegistrationFailed, &n.why
 	}
 	w, err := prepare(ctx, s, rec)
 	if err != nil {
@@ -105,6 +124,12 @@ func (s *Service) addVersion(ctx context.Context, p place, f *family, name strin
 	tw, err := prepare(ctx, s, tmpl)
 	if err != nil {
 		return nil, err
+	}
+	var beside *writing
+	if n.beside != nil {
+		if beside, err = n.beside(rec); err != nil {
+			return nil, err
+		}
 	}
 	return rec, s.db.Update(ctx, store.TxID{}, func(tx store.Tx) error {
 		if err := unchanged[template](tx, &before); err != nil {
@@ -122,10 +147,15 @@ func (s *Service) addVersion(ctx context.Context, p place, f *family, name strin
 		if err := tw.put(tx); err != nil {
 			return err
 		}
-		if err := t.put(tx, string(rec.key)); err != nil {
+		if beside != nil {
+			if err := beside.put(tx); err != nil {
+				return err
+			}
+		}
+		if err := n.token.put(tx, string(rec.key)); err != nil {
 			return err
 		}
-		if err := putTags(tx, own, tags); err != nil || b == nil {
+		if err := putTags(tx, own, n.tags); err != nil || b == nil {
 			return err
 		}
 		if err := s.claim(tx, b); err != nil {

@@ -120,6 +120,11 @@ func (s *Service) removeWorkload(tx store.Tx, p place, rec *record[workload]) er
 	if err := tx.Delete(key("sy", p, *rec.V.Name)); err != nil {
 		return err
 	}
+	for _, k := range []kind{"is", "bl"} {
+		if err := removeBelow(tx, within(k, p, *rec.V.Name)); err != nil {
+			return err
+		}
+	}
 	if err := s.schedulePurge(tx, p, "s/"+*rec.V.Name); err != nil {
 		return err
 	}
@@ -146,6 +151,10 @@ func (s *Service) removeSubject(tx store.Tx, p place, x *record[subject]) error 
 		}
 	case api.DeploymentTargetResourceTypeComponent:
 		scope = "c/" + *x.V.Name
+	case api.DeploymentTargetResourceTypeServiceInstance:
+		if err := remove(tx, instanceSyncKey(p, wire.Val(x.V.ServiceName), wire.Val(x.V.Name))); err != nil {
+			return err
+		}
 	case api.DeploymentTargetResourceTypeServicePipeline:
 		scope = "" // gone with its service
 	}

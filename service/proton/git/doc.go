@@ -1,7 +1,7 @@
 // Package git delivers files to a Git repository as a branch that somebody else decides about:
 // it makes one commit on top of the target branch, pushes it under a name of its own, opens a pull
 // request where the host has an interface for that, and tells later whether it was merged or
-// closed. It is a client of the network and knows neither store nor API.
+// closed. And it reads what stands at the tip of a branch. It is a client of the network and knows neither store nor API.
 //
 // # Words
 //
@@ -10,6 +10,7 @@
 //	remote       one repository behind a connection
 //	change       the files of one delivery, with the name of its branch
 //	proposal     a change that stands on the remote; all that is needed to ask about it later
+//	snapshot     the files at the tip of a branch
 //
 // # Invariants
 //
@@ -23,7 +24,7 @@
 // repository, and never a credential.
 //
 // Of Git itself it speaks the little that this needs, over streams whose bytes and time it bounds:
-// one fetch of a tip, one push of one branch, packs of commits and trees. Protocol version 0 is
+// one fetch of a tip, one push of one branch, packs of commits, trees and blobs. Protocol version 0 is
 // what every server answers.
 //
 // # Map
@@ -32,7 +33,8 @@
 //	remote.go      one repository: where it is, and Open
 //	propose.go     Propose, State and Withdraw
 //	commit.go      trees and commits made in memory
-//	fetch.go       fetching commits and trees
+//	fetch.go       fetching commits, trees and blobs
+//	read.go        Branches and Snapshot, and what is in a snapshot
 //	push.go        pushing a branch
 //	pack.go        reading and writing packs, with limits
 //	line.go        pkt-lines and the advertisement of references

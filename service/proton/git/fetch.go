@@ -14,7 +14,13 @@ const (
 )
 
 // fetch returns the objects of a commit: itself alone with its trees, or all that stands between it and have.
+// Where the remote can, blobs are left out: only trees are looked at.
 func fetch(ctx context.Context, r *Remote, want func(*advertisement) (hash, error), have ...hash) (tip hash, objects map[hash]object, err error) {
+	return fetchFiltered(ctx, r, "blob:none", want, have...)
+}
+
+// fetchFiltered is fetch with the objects that a filter leaves, where the remote can filter.
+func fetchFiltered(ctx context.Context, r *Remote, filter string, want func(*advertisement) (hash, error), have ...hash) (tip hash, objects map[hash]object, err error) {
 	s, err := r.open(ctx, uploadPack)
 	if err != nil {
 		return tip, nil, err
@@ -24,7 +30,7 @@ func fetch(ctx context.Context, r *Remote, want func(*advertisement) (hash, erro
 	if tip, err = want(adv); err != nil {
 		return tip, nil, err
 	}
-	request, err := fetchRequest(adv, tip, have)
+	request, err := fetchRequest(adv, filter, tip, have)
 	if err != nil {
 		return tip, nil, err
 	}
@@ -37,8 +43,8 @@ func fetch(ctx context.Context, r *Remote, want func(*advertisement) (hash, erro
 }
 
 // fetchRequest asks for a commit (gitprotocol-pack, "Packfile Negotiation"). Without have it asks
-// for that commit alone. Where the remote can, blobs are left out: only trees are looked at.
-func fetchRequest(adv *advertisement, want hash, have []hash) ([]byte, error) {
+// for that commit alone.
+func fetchRequest(adv *advertisement, filter string, want hash, have []hash) ([]byte, error) {
 	if !adv.able("side-band-64k") {
 		return nil, errors.New("the remote is too old: it has no side-band-64k")
 	}
@@ -52,7 +58,7 @@ func fetchRequest(adv *advertisement, want hash, have []hash) ([]byte, error) {
 		b = appendLine(b, "deepen 1\n")
 	}
 	if adv.able("filter") {
-		b = appendLine(b, "filter blob:none\n")
+		b = appendLine(b, "filter %s\n", filter)
 	}
 	b = append(b, flush...)
 	for _, h := range have {
