@@ -21,7 +21,7 @@ type Handler func(ctx context.Context, j Job) error
 
 const (
 	batch    = 64              // due jobs read at a time
-	workers  = 4               // jobs of one queue that run together
+	workers  = 8               // jobs of one queue that run together
 	maxDelay = time.Hour       // longest wait between tries
 	minDelay = 2 * time.Second // wait before the second try
 	idleWait = time.Hour       // longest sleep without looking at the store
@@ -34,11 +34,15 @@ type Queue struct {
 	log      *slog.Logger
 	handlers map[string]Handler
 	wake     chan struct{}
+	slots    chan struct{} // one for each job that runs
+
+	mu     sync.Mutex
+	active map[string]bool // the jobs that run, by key
 }
 
 // Open returns the queue whose jobs are kept in db. Nothing runs before Run.
 func Open(db store.DB, log *slog.Logger) *Queue {
-	return &Queue{db: db, log: log, handlers: make(map[string]Handler), wake: make(chan struct{}, 1)}
+	return &Queue{db: db, log: log, handlers: make(map[string]Handler), wake: make(chan struct{}, 1), slots: make(chan struct{}, workers), active: make(map[string]bool)}
 }
 
 // Handle says which function runs the jobs of a kind.
@@ -92,8 +96,10 @@ func (q *Queue) Run(ctx context.Context) {
 		}
 	})
 	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
 	for ctx.Err() == nil {
-		next, err := q.runDue(ctx)
+		next, err := q.runDue(ctx, &wg)
 		if err != nil && ctx.Err() == nil {
 			q.log.Error("jobs cannot be read", "error", err)
 			next = time.Now().Add(minDelay)
@@ -125,23 +131,48 @@ type running struct {
 	entry    entry
 }
 
-// runDue runs everything that is due and returns when to look again.
-func (q *Queue) runDue(ctx context.Context) (next time.Time, err error) {
+// runDue begins everything that is due, each as soon as there is room for it, and returns when to look
+// again. A job that takes long keeps no other waiting: when one ends, the queue looks again.
+func (q *Queue) runDue(ctx context.Context, wg *sync.WaitGroup) (next time.Time, err error) {
 	due, next, err := q.due(ctx)
-	if err != nil || len(due) == 0 {
+	if err != nil {
 		return next, err
 	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, workers)
 	for _, r := range due {
-		slots <- struct{}{}
+		select {
+		case q.slots <- struct{}{}:
+		case <-ctx.Done():
+			return next, nil
+		}
+		q.mark(r, true)
 		wg.Go(func() {
-			defer func() { <-slots }()
 			q.runOne(ctx, r)
+			q.mark(r, false)
+			<-q.slots
+			q.poke()
 		})
 	}
-	wg.Wait()
-	return time.Now(), nil
+	if len(due) == batch {
+		return time.Now(), nil
+	}
+	return next, nil
+}
+
+// mark notes that a job runs, or does not any more.
+func (q *Queue) mark(r running, runs bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if runs {
+		q.active[string(jobKey(r.kind, r.id))] = true
+	} else {
+		delete(q.active, string(jobKey(r.kind, r.id)))
+	}
+}
+
+func (q *Queue) runs(kind, id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.active[string(jobKey(kind, id))]
 }
 
 // due reads the jobs whose time has come, a batch at most, and when the next one's will.
@@ -169,6 +200,9 @@ func (q *Queue) due(ctx context.Context) (jobs []running, next time.Time, err er
 				}
 				return nil
 			}
+			if q.runs(kind, id) {
+				continue // its end wakes the queue
+			}
 			e, found, err := load(r, kind, id)
 			if err != nil {
 				return err
@@ -187,6 +221,9 @@ func (q *Queue) due(ctx context.Context) (jobs []running, next time.Time, err er
 
 // runOne runs a job and writes down what came of it.
 func (q *Queue) runOne(ctx context.Context, r running) {
+	if !q.stands(ctx, r) {
+		return
+	}
 	j := Job{Kind: r.kind, ID: r.id, Due: time.Unix(0, r.entry.Due), Payload: r.entry.Payload, Attempt: r.entry.Attempt}
 	err := q.guard(ctx, j)
 	if ctx.Err() != nil && err != nil {
@@ -199,6 +236,19 @@ func (q *Queue) runOne(ctx context.Context, r running) {
 	if err := q.db.Update(context.WithoutCancel(ctx), store.TxID{}, finish); err != nil {
 		q.log.Error("job's end cannot be written", "kind", j.Kind, "error", err)
 	}
+}
+
+// stands reports whether a job is still as it was read: it may have been cancelled while it waited for room.
+func (q *Queue) stands(ctx context.Context, r running) (same bool) {
+	err := q.db.View(ctx, func(rd store.Reader) error {
+		e, found, err := load(rd, r.kind, r.id)
+		same = found && e.Serial == r.entry.Serial
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		q.log.Error("job cannot be read", "kind", r.kind, "error", err)
+	}
+	return err == nil && same
 }
 
 // guard turns a handler's panic into an error: one bad job must not stop the house.

@@ -183,6 +183,39 @@ func TestJobThatWasCutOffRunsAfterRestart(t *testing.T) {
 	}
 }
 
+// TestLongJobKeepsNoOtherWaiting: while a job runs on and on, those that fall due run, and that one
+// not a second time.
+func TestLongJobKeepsNoOtherWaiting(t *testing.T) {
+	db := openDB(t, t.TempDir())
+	q := newQueue(t, db)
+	ran, hold := make(chan string, 10), make(chan struct{})
+	q.Handle("long", func(_ context.Context, j Job) error { ran <- j.ID; <-hold; return nil })
+	q.Handle("short", func(_ context.Context, j Job) error { ran <- j.ID; return nil })
+	schedule := func(kind, id string) {
+		update(t, db, func(tx store.Tx) error { return q.Schedule(tx, Job{Kind: kind, ID: id, Due: time.Now()}) })
+	}
+	schedule("long", "long")
+	stop := start(t, q)
+	if got := receive(t, ran); got != "long" {
+		t.Fatalf("ran %q", got)
+	}
+	schedule("long", "long") // anew, while it runs: once more when it has ended
+	for _, id := range []string{"a", "b", "c"} {
+		schedule("short", id)
+		if got := receive(t, ran); got != id {
+			t.Fatalf("ran %q, want %q", got, id)
+		}
+	}
+	close(hold)
+	if got := receive(t, ran); got != "long" {
+		t.Fatalf("ran %q", got)
+	}
+	stop()
+	if got := remaining(t, db); got != 0 {
+		t.Errorf("%d records are left", got)
+	}
+}
+
 func TestMalformedNamesAreRefused(t *testing.T) {
 	db := openDB(t, t.TempDir())
 	q := newQueue(t, db)

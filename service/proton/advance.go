@@ -16,7 +16,16 @@ import (
 )
 
 // deploy carries a deployment one step on. The job's id is region/account/id.
-func (s *Service) deploy(ctx context.Context, j job.Job) error {
+func (s *Service) deploy(ctx context.Context, j job.Job) (err error) {
+	for range tries { // somebody may notify or cancel meanwhile
+		if err = s.deployStep(ctx, j); !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return err
+}
+
+func (s *Service) deployStep(ctx context.Context, j job.Job) error {
 	parts := strings.Split(j.ID, "/")
 	if len(parts) != 3 {
 		return fmt.Errorf("deploy: malformed name %q", j.ID)

@@ -37,7 +37,8 @@ type Service struct {
 	now   func() time.Time
 
 	deliverer Deliverer
-	git       *byGit // the repositories that are followed, too
+	git       *byGit        // the repositories that are followed, too
+	watching  chan struct{} // one for each branch that is looked at in this moment
 }
 
 var _ api.Service = (*Service)(nil)
@@ -49,7 +50,7 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		db: room.Store, blobs: room.Blobs, jobs: room.Jobs, log: room.Log,
 		keys: seal.NewKeys(inside), kms: kms.NewClient(inside), s3: s3.NewClient(inside), sts: sts.NewClient(inside),
 		pager: resource.NewPager(room.Root.Derive("proton page tokens")), root: room.Root,
-		now: time.Now,
+		now: time.Now, watching: make(chan struct{}, maxWatching),
 	}
 	var err error
 	if s.deliverer, err = s.newDeliverer(room); err != nil {

@@ -1,9 +1,6 @@
 package proton
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -256,11 +253,7 @@ func (m *majorSync) gather(ctx context.Context) error {
 	if at >= 0 {
 		files = slices.Delete(files, at, at+1)
 	}
-	m.bundle, err = packFiles(files)
-	if err == nil && len(m.bundle) > bundle.MaxPacked {
-		err = &bundle.Error{File: m.dir, Reason: fmt.Sprintf("the template bundle is larger than %d MB", bundle.MaxPacked>>20)}
-	}
-	return err
+	return m.pack(files)
 }
 
 func (m *majorSync) registration(ctx context.Context, name string, text []byte) error {
@@ -289,26 +282,25 @@ func (m *majorSync) registration(ctx context.Context, name string, text []byte) 
 	return err
 }
 
-// packFiles makes an archive of files, the same of the same ones.
-func packFiles(files []git.File) ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
+// pack makes the bundle of the folder's files.
+func (m *majorSync) pack(files []git.File) error {
+	list := make([]bundle.File, 0, len(files))
 	for _, f := range files {
-		h := &tar.Header{Name: f.Path, Mode: 0o644, Size: int64(len(f.Data)), Typeflag: tar.TypeReg}
-		if f.Exec {
-			h.Mode = 0o755
+		if f.Link {
+			return &bundle.Error{File: path.Join(m.dir, f.Path), Reason: "links are not allowed in a bundle"}
 		}
-		if f.Link { // which the examination of the bundle refuses
-			h.Typeflag, h.Linkname, h.Size, f.Data = tar.TypeSymlink, string(f.Data), 0, nil
-		}
-		if err := w.WriteHeader(h); err != nil {
-			return nil, &bundle.Error{File: f.Path, Reason: "the name can't be written into a bundle"}
-		}
-		_, _ = w.Write(f.Data) // a buffer takes everything
+		list = append(list, bundle.File{Name: f.Path, Data: f.Data, Exec: f.Exec})
 	}
-	err := errors.Join(w.Close(), z.Close())
-	return b.Bytes(), err
+	data, err := bundle.Pack(list)
+	var bad *bundle.Error
+	switch {
+	case errors.As(err, &bad):
+		return &bundle.Error{File: path.Join(m.dir, bad.File), Line: bad.Line, Column: bad.Column, Reason: bad.Reason}
+	case err == nil && len(data) > bundle.MaxPacked:
+		return &bundle.Error{File: m.dir, Reason: fmt.Sprintf("the template bundle is larger than %d MB", bundle.MaxPacked>>20)}
+	}
+	m.bundle = data
+	return err
 }
 
 // register makes a version of the bundle, and notes in the same transaction that it was made.

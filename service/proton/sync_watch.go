@@ -22,6 +22,10 @@ import (
 
 const jobWatch = "watch"
 
+// maxWatching bounds the branches that are looked at together: a repository that does not answer
+// must not keep registrations and deployments waiting, nor a large one be in memory many times.
+const maxWatching = 2
+
 // Times of a watch.
 const (
 	watchSoon  = time.Second      // while a registration or a deployment that it began goes on
@@ -88,9 +92,16 @@ func (s *Service) watch(ctx context.Context, j job.Job) error {
 	}
 	p := place{parts[0], parts[1]}
 	l := &look{s: s, p: p, w: w, snapshots: make(map[string]*git.Snapshot)}
-	again, err := l.run(ctx)
-	if err != nil || again == 0 {
-		return err
+	again := watchSoon
+	select {
+	case s.watching <- struct{}{}:
+		var err error
+		again, err = l.run(ctx)
+		<-s.watching
+		if err != nil || again == 0 {
+			return err
+		}
+	default: // its turn comes later
 	}
 	return s.update(ctx, func(tx store.Tx) error {
 		now, found, err := s.jobs.Get(tx, j.Kind, j.ID)

@@ -35,6 +35,8 @@ func TestSensitiveMembersAreSealed(t *testing.T) {
 		{deployment{}, []string{"DeploymentStatusMessage", "InitialState", "TargetState", "State", "Outputs"}},
 		{workload{}, []string{"Description", "Spec", "StatusMessage"}},
 		{repository{}, []string{"ConnectionArn"}},
+		{followed{}, []string{"LatestEvents", "SuccessfulEvents", "Want", "At"}},
+		{watched{}, []string{"Events"}},
 	} {
 		typ := reflect.TypeOf(c.record)
 		var got []string

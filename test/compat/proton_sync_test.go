@@ -285,3 +285,274 @@ func TestProtonFollowsTemplates(t *testing.T) {
 		t.Errorf("the status without a configuration: %v", err)
 	}
 }
+
+const webSchema = `schema:
+  format:
+    openapi: "3.0.0"
+  service_input_type: Web
+  types:
+    Web:
+      type: object
+      properties:
+        port:
+          type: integer
+          default: 80
+`
+
+const webTemplate = `Resources:
+  Web:
+    Type: AWS::SNS::Topic
+    Properties:
+      TopicName: '{{ service_instance.name }}-{{ service_instance.inputs.port }}'
+{% if service_instance.components.default is defined %}
+      DisplayName: '{{ service_instance.components.default.outputs.BucketName }}'
+{% endif %}
+`
+
+const oneTemplate = "infrastructure:\n  templates:\n    - file: cloudformation.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n"
+
+// newShop publishes the templates network and web from the repository, and makes the environment dev and the
+// service shop with one instance, alpha.
+func (s *synced) newShop() {
+	s.t.Helper()
+	ctx := context.Background()
+	must := func(_ any, err error) {
+		s.t.Helper()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.bundle("cfn-environment", "network/v1")
+	s.write("web/v1/schema/schema.yaml", webSchema)
+	s.write("web/v1/instance_infrastructure/manifest.yaml", oneTemplate)
+	s.write("web/v1/instance_infrastructure/cloudformation.yaml", webTemplate)
+	s.write("web/v1/.template-registration.yaml", "compatible_environments: [network:1]\nsupported_component_sources: [DIRECTLY_DEFINED]\n")
+	commit := s.push("main")
+	network, web, one, zero := aws.String("network"), aws.String("web"), aws.String("1"), aws.String("0")
+	must(s.p.CreateEnvironmentTemplate(ctx, &proton.CreateEnvironmentTemplateInput{Name: network}))
+	must(s.p.CreateServiceTemplate(ctx, &proton.CreateServiceTemplateInput{Name: web, PipelineProvisioning: types.ProvisioningCustomerManaged}))
+	s.follow(types.TemplateTypeEnvironment, *network, "")
+	s.template(types.TemplateTypeEnvironment, *network, "1", commit)
+	s.follow(types.TemplateTypeService, *web, "")
+	if out := s.template(types.TemplateTypeService, *web, "1", commit); out.LatestSync.Status != types.ResourceSyncStatusSucceeded {
+		s.t.Fatalf("web:1: %s", said(out.LatestSync.Events))
+	}
+	must(s.p.UpdateEnvironmentTemplateVersion(ctx, &proton.UpdateEnvironmentTemplateVersionInput{TemplateName: network, MajorVersion: one, MinorVersion: zero, Status: types.TemplateVersionStatusPublished}))
+	must(s.p.UpdateServiceTemplateVersion(ctx, &proton.UpdateServiceTemplateVersionInput{TemplateName: web, MajorVersion: one, MinorVersion: zero, Status: types.TemplateVersionStatusPublished}))
+	role := protonRole(s.t, s.h, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
+	must(s.p.CreateEnvironment(ctx, &proton.CreateEnvironmentInput{
+		Name: aws.String("dev"), TemplateName: network, TemplateMajorVersion: one, Spec: aws.String(protonbundles.Spec(s.t, "cfn-environment")), ProtonServiceRoleArn: &role, ComponentRoleArn: &role,
+	}))
+	s.deployed("environment/dev")
+	must(s.p.CreateService(ctx, &proton.CreateServiceInput{Name: aws.String("shop"), TemplateName: web, TemplateMajorVersion: one, Spec: aws.String(shopSpec("alpha", "port: 80"))}))
+	s.deployed("service/shop/service-instance/alpha")
+	s.until("the service", func() (bool, error) {
+		out, err := s.p.GetService(ctx, &proton.GetServiceInput{Name: aws.String("shop")})
+		return err == nil && out.Service.Status == types.ServiceStatusActive, err
+	})
+}
+
+func shopSpec(instance, inputs string) string {
+	return "proton: ServiceSpec\ninstances:\n  - name: " + instance + "\n    environment: dev\n    spec:\n      " + inputs + "\n"
+}
+
+// deployed tells that the resource's deployment has succeeded, once there is one that has begun.
+func (s *synced) deployed(resource string, outputs ...types.Output) {
+	s.t.Helper()
+	arn := "arn:aws:proton:" + house.Region + ":" + s.h.Account + ":" + resource
+	s.until("a deployment of "+resource, func() (bool, error) {
+		_, err := s.p.NotifyResourceDeploymentStatusChange(context.Background(), &proton.NotifyResourceDeploymentStatusChangeInput{
+			ResourceArn: &arn, Status: types.ResourceDeploymentStatusSucceeded, Outputs: outputs,
+		})
+		switch house.ErrorCode(err) {
+		case "ConflictException", "ValidationException", "ResourceNotFoundException": // none has begun
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// instance waits until an instance of the shop stands as the commit has it, and returns how.
+func (s *synced) instance(name, commit string) *types.ResourceSyncAttempt {
+	s.t.Helper()
+	var latest *types.ResourceSyncAttempt
+	s.until("the sync of "+name, func() (bool, error) {
+		out, err := s.p.GetServiceInstanceSyncStatus(context.Background(), &proton.GetServiceInstanceSyncStatusInput{ServiceName: aws.String("shop"), ServiceInstanceName: &name})
+		if house.ErrorCode(err) == "ResourceNotFoundException" {
+			return false, nil
+		}
+		if err != nil || out.LatestSync == nil {
+			return false, err
+		}
+		latest = out.LatestSync
+		return *latest.TargetRevision.Sha == commit && latest.Status != types.ResourceSyncStatusInProgress, nil
+	})
+	return latest
+}
+
+func (s *synced) spec(instance string) string {
+	s.t.Helper()
+	out, err := s.p.GetServiceInstance(context.Background(), &proton.GetServiceInstanceInput{ServiceName: aws.String("shop"), Name: &instance})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return aws.ToString(out.ServiceInstance.Spec)
+}
+
+// blockers are those of the shop, or of an instance of it.
+func (s *synced) blockers(instance string) []types.SyncBlocker {
+	s.t.Helper()
+	in := &proton.GetServiceSyncBlockerSummaryInput{ServiceName: aws.String("shop")}
+	if instance != "" {
+		in.ServiceInstanceName = &instance
+	}
+	out, err := s.p.GetServiceSyncBlockerSummary(context.Background(), in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out.ServiceSyncBlockerSummary.LatestBlockers
+}
+
+// TestProtonFollowsServices: the specs of a repository make and change the instances of a service; what
+// somebody does by hand keeps the repository away until he says that it may.
+func TestProtonFollowsServices(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newSynced(t)
+	s.newShop()
+	s.write("configuration/proton-ops.yaml", `sync:
+  services:
+    shop:
+      alpha:
+        branch: main
+        spec: ./shop/alpha.yaml
+      beta:
+        branch: next
+        spec: shop/beta.yaml
+`)
+	s.write("shop/alpha.yaml", shopSpec("alpha", "port: 81"))
+	s.push("main")
+	s.write("shop/beta.yaml", shopSpec("beta", "port: 90"))
+	next := s.push("next")
+	git(t, s.work, "reset", "-q", "--hard", "HEAD~1")
+	first := git(t, s.work, "rev-parse", "HEAD")
+	if _, err := s.p.CreateServiceSyncConfig(ctx, &proton.CreateServiceSyncConfigInput{
+		ServiceName: aws.String("shop"), Branch: aws.String("main"), FilePath: aws.String("./configuration/proton-ops.yaml"),
+		RepositoryName: aws.String(syncedRepository), RepositoryProvider: types.RepositoryProviderGithub,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.deployed("service/shop/service-instance/alpha")
+	s.deployed("service/shop/service-instance/beta")
+	if got := s.instance("alpha", first); got.Status != types.ResourceSyncStatusSucceeded || !strings.Contains(s.spec("alpha"), "port: 81") {
+		t.Errorf("alpha is %s with %s: %s", got.Status, s.spec("alpha"), said(got.Events))
+	}
+	if got := s.instance("beta", next); got.Status != types.ResourceSyncStatusSucceeded || !strings.Contains(s.spec("beta"), "port: 90") || *got.TargetRevision.Branch != "next" {
+		t.Errorf("beta is %s with %s: %s", got.Status, s.spec("beta"), said(got.Events))
+	}
+	if len(s.blockers("")) != 0 || len(s.blockers("alpha")) != 0 || len(s.blockers("beta")) != 0 {
+		t.Error("the repository has blocked itself")
+	}
+
+	// What is wrong with a spec is told with its place; nothing is deployed.
+	s.write("shop/alpha.yaml", shopSpec("alpha", "port: many"))
+	if got := s.instance("alpha", s.push("main")); got.Status != types.ResourceSyncStatusFailed || !strings.Contains(said(got.Events), "shop/alpha.yaml:6:13: instances[0].spec.port") {
+		t.Errorf("a broken spec: %s: %s", got.Status, said(got.Events))
+	}
+
+	// A change by hand blocks the instance, and only that.
+	if _, err := s.p.UpdateServiceInstance(ctx, &proton.UpdateServiceInstanceInput{
+		ServiceName: aws.String("shop"), Name: aws.String("alpha"), DeploymentType: types.DeploymentUpdateTypeCurrentVersion, Spec: aws.String(shopSpec("alpha", "port: 7")),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.deployed("service/shop/service-instance/alpha")
+	blockers := s.blockers("alpha")
+	if len(blockers) != 1 || blockers[0].Status != types.BlockerStatusActive || len(s.blockers("")) != 0 || len(s.blockers("beta")) != 0 {
+		t.Fatalf("the blockers of alpha are %+v", blockers)
+	}
+	s.write("shop/alpha.yaml", shopSpec("alpha", "port: 82"))
+	second := s.push("main")
+	s.repository(types.SyncTypeServiceSync, "main", second)
+	if got := s.spec("alpha"); !strings.Contains(got, "port: 7") {
+		t.Errorf("the repository has changed a blocked instance: %s", got)
+	}
+	done, err := s.p.UpdateServiceSyncBlocker(ctx, &proton.UpdateServiceSyncBlockerInput{Id: blockers[0].Id, ResolvedReason: aws.String("the repository is right")})
+	if err != nil || done.ServiceSyncBlocker.Status != types.BlockerStatusResolved || aws.ToString(done.ServiceInstanceName) != "alpha" {
+		t.Fatalf("resolved: %+v, %v", done, err)
+	}
+	s.deployed("service/shop/service-instance/alpha")
+	if got := s.instance("alpha", second); got.Status != types.ResourceSyncStatusSucceeded || !strings.Contains(s.spec("alpha"), "port: 82") {
+		t.Errorf("after the blocker alpha is %s with %s: %s", got.Status, s.spec("alpha"), said(got.Events))
+	}
+
+	// An instance that is taken away by hand blocks the service.
+	if _, err := s.p.UpdateService(ctx, &proton.UpdateServiceInput{Name: aws.String("shop"), Spec: aws.String(shopSpec("alpha", "port: 82"))}); err != nil {
+		t.Fatal(err)
+	}
+	if all := s.blockers(""); len(all) != 1 || all[0].Status != types.BlockerStatusActive {
+		t.Errorf("the blockers of the service are %+v", all)
+	}
+	s.deployed("service/shop/service-instance/beta")
+	s.write("shop/alpha.yaml", shopSpec("alpha", "port: 83"))
+	s.repository(types.SyncTypeServiceSync, "main", s.push("main"))
+	if got := s.spec("alpha"); !strings.Contains(got, "port: 82") {
+		t.Errorf("the repository has changed an instance of a blocked service: %s", got)
+	}
+}
+
+// TestProtonDeploysTheInstanceOfAComponentAgain: attached, updated and detached, a component makes its
+// instance be deployed again, with its outputs or without.
+func TestProtonDeploysTheInstanceOfAComponentAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := newSynced(t)
+	s.newShop()
+	deployments := func() (n int) {
+		t.Helper()
+		out, err := s.p.ListDeployments(ctx, &proton.ListDeploymentsInput{ServiceName: aws.String("shop"), ServiceInstanceName: aws.String("alpha")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range out.Deployments {
+			if d.TargetResourceType == types.DeploymentTargetResourceTypeServiceInstance {
+				n++
+			}
+		}
+		return n
+	}
+	service, instance, name := aws.String("shop"), aws.String("alpha"), aws.String("bucket")
+	if _, err := s.p.CreateComponent(ctx, &proton.CreateComponentInput{
+		Name: name, ServiceName: service, ServiceInstanceName: instance, ServiceSpec: aws.String(shopSpec("alpha", "port: 80")),
+		TemplateFile: aws.String(protonbundles.File(t, "cfn-component", "template.yaml")), Manifest: aws.String(protonbundles.File(t, "cfn-component", "manifest.yaml")),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.deployed("component/bucket", types.Output{Key: aws.String("BucketName"), ValueString: aws.String("the-bucket")})
+	s.until("the instance's deployment", func() (bool, error) { return deployments() == 2, nil })
+	update := func(in *proton.UpdateComponentInput) error {
+		in.Name, in.DeploymentType = name, types.ComponentDeploymentUpdateTypeCurrentVersion
+		_, err := s.p.UpdateComponent(ctx, in)
+		return err
+	}
+	if err := update(&proton.UpdateComponentInput{ServiceSpec: aws.String(shopSpec("alpha", "port: 80"))}); house.ErrorCode(err) != "ConflictException" {
+		t.Errorf("updating while the instance is being deployed: %v", err)
+	}
+	s.deployed("service/shop/service-instance/alpha")
+	if err := update(&proton.UpdateComponentInput{ServiceName: service, ServiceInstanceName: aws.String("gamma")}); house.ErrorCode(err) != "ConflictException" {
+		t.Errorf("moving an attached component: %v", err)
+	}
+	if err := update(&proton.UpdateComponentInput{ServiceName: aws.String(""), ServiceInstanceName: aws.String("")}); err != nil {
+		t.Fatal(err)
+	}
+	s.deployed("component/bucket")
+	s.until("the instance's deployment without the component", func() (bool, error) { return deployments() == 3, nil })
+	s.deployed("service/shop/service-instance/alpha")
+	s.until("the end of it", func() (bool, error) {
+		out, err := s.p.GetServiceInstance(ctx, &proton.GetServiceInstanceInput{ServiceName: service, Name: instance})
+		return err == nil && out.ServiceInstance.DeploymentStatus == types.DeploymentStatusSucceeded, err
+	})
+	if _, err := s.p.DeleteComponent(ctx, &proton.DeleteComponentInput{Name: name}); err != nil {
+		t.Error(err)
+	}
+}
