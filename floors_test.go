@@ -144,16 +144,17 @@ func TestFloors(t *testing.T) {
 // TestHeavyDependencies keeps each large dependency inside the one package that needs it.
 func TestHeavyDependencies(t *testing.T) {
 	homes := map[string][]string{
-		"github.com/cockroachdb/pebble": {"store"},
-		"github.com/prometheus":         {"gateway", "service/amp"},
-		"github.com/spf13/cobra":        {"cli", "cmd/strongroom"},
-		"github.com/aws":                {"cmd/apigen"},
-		"github.com/cloudflare/circl":   {"service/kms/key"},
-		"github.com/decred":             {"service/kms/key"},
-		"filippo.io/mldsa":              {"service/kms/key"},
-		"github.com/miekg/pkcs11":       {"cmd/strongroom-pkcs11"},
-		"github.com/google/go-tpm":      {"rootkey/tpm"},
-		"github.com/hashicorp/hcl":      {"service/proton/hcl"},
+		"github.com/cockroachdb/pebble":      {"store"},
+		"github.com/prometheus":              {"gateway", "service/amp"},
+		"github.com/prometheus/alertmanager": {"service/amp/alerts"},
+		"github.com/spf13/cobra":             {"cli", "cmd/strongroom"},
+		"github.com/aws":                     {"cmd/apigen"},
+		"github.com/cloudflare/circl":        {"service/kms/key"},
+		"github.com/decred":                  {"service/kms/key"},
+		"filippo.io/mldsa":                   {"service/kms/key"},
+		"github.com/miekg/pkcs11":            {"cmd/strongroom-pkcs11"},
+		"github.com/google/go-tpm":           {"rootkey/tpm"},
+		"github.com/hashicorp/hcl":           {"service/proton/hcl"},
 	}
 	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {

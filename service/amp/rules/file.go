@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -46,6 +47,9 @@ func Parse(content []byte, p parser.Parser, limits Limits) (*File, error) {
 	if limits.FileSize > 0 && int64(len(content)) > limits.FileSize {
 		return nil, place.At(0, 0, "the file has %d bytes, which is more than the limit of %d", len(content), limits.FileSize)
 	}
+	if err := noCounting(content); err != nil { // Prometheus executes templates to prove them
+		return nil, err
+	}
 	groups, errs := rulefmt.Parse(content, false, model.UTF8Validation, p, quiet)
 	if len(errs) > 0 {
 		return nil, place.Of(content, errs...)
@@ -84,4 +88,35 @@ func groupPlace(content []byte, i int) (line, column int) {
 		return 1, 1
 	}
 	return doc.Groups[i].Line, doc.Groups[i].Column
+}
+
+// before is what Prometheus puts before the templates of alerts.
+const before = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}"
+
+// noCounting refuses templates that loop as often as a number says. A file that is no YAML has none.
+func noCounting(content []byte) error {
+	var doc yaml.Node
+	if yaml.Unmarshal(content, &doc) != nil {
+		return nil
+	}
+	seen := make(map[*yaml.Node]bool)
+	var walk func(n *yaml.Node) error
+	walk = func(n *yaml.Node) error {
+		if n == nil || seen[n] {
+			return nil
+		}
+		seen[n] = true
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") {
+			if err := place.Counts(before, n.Value); err != nil {
+				return place.At(n.Line, n.Column, "%v", err)
+			}
+		}
+		for _, c := range n.Content {
+			if err := walk(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return walk(&doc)
 }

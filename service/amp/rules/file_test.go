@@ -37,6 +37,7 @@ func TestParse(t *testing.T) {
 		"unknown field":  {strings.Replace(good, "record:", "recrod:", 1), "5:9: field recrod is not known"},
 		"bad expression": {strings.Replace(good, "> 3", "> >", 1), `8:15: group "cpu", rule 2, "Hot": could not parse expression`},
 		"bad template":   {strings.Replace(good, "{{ $labels.job }}", "{{ $label.job }}", 1), `rule 2, "Hot": annotation "summary"`},
+		"counting":       {strings.Replace(good, "{{ $labels.job }}", "{{ range 1000000000000 }}{{ end }}", 1), "11:32: a template must not count"},
 		"both":           {strings.Replace(good, "- alert: Hot", "- alert: Hot\n        record: x", 1), "only one of 'record' and 'alert' must be set"},
 		"duplicate":      {good + strings.TrimPrefix(good, "groups:\n"), "is repeated in the same file"},
 		"empty":          {"", "1:1: the file has no groups"},
