@@ -27,7 +27,10 @@ type Room struct {
 	Jobs    *job.Queue
 	Audit   audit.Reader // what has happened in an account
 	Root    Root         // the root key, behind purposes
-	Log     *slog.Logger // the operator's log: no secrets, no customer data
+	// Folder returns a folder for what the service keeps outside the store and the blobs, such as logs that it seals itself. It lies in
+	// the data directory, belongs to the service alone, and is made when it is first asked for, with mode 0700.
+	Folder func() (string, error)
+	Log    *slog.Logger // the operator's log: no secrets, no customer data
 
 	// Principals knows who there is.
 	Principals Principals

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	sdkamp "github.com/aws/aws-sdk-go-v2/service/amp"
 	sdkcloudtrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -15,6 +16,7 @@ import (
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/api/cloudtrail"
 	"github.com/strongroom/strongroom/api/iam"
 	"github.com/strongroom/strongroom/api/kms"
@@ -88,6 +90,7 @@ func TestNothingIsMissing(t *testing.T) {
 		api    *wire.Service
 		client any
 	}{
+		{amp.API, (*sdkamp.Client)(nil)},
 		{cloudtrail.API, (*sdkcloudtrail.Client)(nil)},
 		{iam.API, (*sdkiam.Client)(nil)},
 		{kms.API, (*sdkkms.Client)(nil)},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom/strongroom/audit"
 	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/durable"
 	"github.com/strongroom/strongroom/gateway"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/rootkey"
@@ -49,6 +50,8 @@ const (
 	blobsName = "blobs"
 	auditName = "audit"
 	tlsName   = "tls"
+
+	foldersName = "services" // a folder for each service that keeps something outside the store
 )
 
 func (c *config) path(name string) string { return filepath.Join(c.Data, name) }
@@ -156,6 +159,10 @@ func (h *house) room(name string) *service.Room {
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
 		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
 		KeyStores: h.outside, GitConnections: h.cfg.GitConnections,
+		Folder: func() (string, error) {
+			dir := filepath.Join(h.cfg.path(foldersName), name)
+			return dir, durable.MkdirAll(dir, 0o700)
+		},
 	}
 	if h.iam != nil { // which comes first, and asks itself
 		room.Principals = h.iam

@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	apiamp "github.com/strongroom/strongroom/api/amp"
 	apicloudtrail "github.com/strongroom/strongroom/api/cloudtrail"
 	apiiam "github.com/strongroom/strongroom/api/iam"
 	apikms "github.com/strongroom/strongroom/api/kms"
 	apiproton "github.com/strongroom/strongroom/api/proton"
 	apis3 "github.com/strongroom/strongroom/api/s3"
 	apists "github.com/strongroom/strongroom/api/sts"
+	"github.com/strongroom/strongroom/service/amp"
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/iam"
 	"github.com/strongroom/strongroom/service/kms"
@@ -29,6 +31,7 @@ var implementations = []struct {
 	api  *wire.Service
 	impl any
 }{
+	{apiamp.API, (*amp.Service)(nil)},
 	{apicloudtrail.API, (*cloudtrail.Service)(nil)},
 	{apiiam.API, (*iam.Service)(nil)},
 	{apikms.API, (*kms.Service)(nil)},

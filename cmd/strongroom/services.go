@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/service/amp"
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/kms"
 	"github.com/strongroom/strongroom/service/proton"
@@ -23,6 +24,7 @@ var services = []opener{
 	{"s3", opens(s3.Open)},
 	{"cloudtrail", opens(cloudtrail.Open)},
 	{"proton", opens(proton.Open)},
+	{"aps", opens(amp.Open)},
 }
 
 // opens fits a service's own Open to the table.

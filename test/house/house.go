@@ -24,6 +24,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -310,6 +311,9 @@ func (a Account) S3() *s3.Client {
 
 // Proton returns a client of the service.
 func (a Account) Proton() *proton.Client { return proton.NewFromConfig(a.Config) }
+
+// AMP returns a client of the service.
+func (a Account) AMP() *amp.Client { return amp.NewFromConfig(a.Config) }
 
 // IAM returns a client of the service.
 func (a Account) IAM() *iam.Client { return iam.NewFromConfig(a.Config) }

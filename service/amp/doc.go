@@ -1,0 +1,27 @@
+// Package amp is Amazon Managed Service for Prometheus: workspaces of metrics that nobody reads without the workspace's key.
+//
+// # Words
+//
+// A workspace holds the metrics of one tenant. It is under a service owned key, or under the key that its creator named, for
+// ever. What it keeps is opened and closed by package tenant; this package keeps what the API shows of it, and decides.
+//
+// # What holds
+//
+//   - The three grants on a customer's key are made with the caller's own permission, within CreateWorkspace; nothing else ever
+//     acts for the caller on his key.
+//   - A workspace that cannot be used yet, or any more, is not there for its data.
+//   - What is kept of a workspace stands under one prefix of the store, in one folder and in blobs that one of these names, and
+//     goes with it.
+//
+// # Map
+//
+//	service.go                  Open, and what the service consists of
+//	names.go                    ARNs, the keys of the store
+//	workspace.go                the record of a workspace; making and deleting one
+//	grant.go                    a customer's key
+//	store.go token.go tags.go   reading and changing; client and page tokens; tags
+//	jobs.go                     work in the background
+//	quota.go errors.go          limits, and what crosses the wire
+//	target.go                   what a call acts on, the condition keys of policies
+//	api_*.go                    handlers
+package amp

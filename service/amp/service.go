@@ -1,0 +1,85 @@
+package amp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	api "github.com/strongroom/strongroom/api/amp"
+	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/job"
+	"github.com/strongroom/strongroom/resource"
+	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/service/amp/series"
+	"github.com/strongroom/strongroom/service/amp/tenant"
+	"github.com/strongroom/strongroom/store"
+)
+
+// principal is the name under which the service calls others.
+const principal = "aps.amazonaws.com"
+
+// Service answers the operations of Managed Prometheus. Its methods may be called together.
+type Service struct {
+	api.Unimplemented
+
+	db      store.DB
+	jobs    *job.Queue
+	log     *slog.Logger
+	keys    seal.Keys   // for the service itself
+	kms     *kms.Client // for the caller, or with service.AsService for the service
+	pager   *resource.Pager
+	root    service.Root
+	now     func() time.Time
+	memo    *store.Memo[*workspace]
+	tenants *tenant.Tenants
+	room    *service.Room
+}
+
+var _ api.Service = (*Service)(nil)
+
+// Open opens the service in its room. No workspace is opened yet.
+func Open(ctx context.Context, room *service.Room) (*Service, error) {
+	inside := room.Inside(principal)
+	s := &Service{
+		db: room.Store, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), kms: kms.NewClient(inside),
+		pager: resource.NewPager(room.Root.Derive("amp page tokens")), root: room.Root, now: time.Now, room: room,
+	}
+	s.memo = store.NewMemo(s.db, loadWorkspace, store.MemoOptions{})
+	s.tenants = tenant.New(tenant.Options{
+		Directory: (*directory)(s), Store: room.Store, Blobs: room.Blobs, Invoker: inside, Log: room.Log,
+		Folder: room.Folder, Memory: func() (string, error) { return memory(room.Folder) },
+	})
+	s.handleJobs()
+	if err := s.startUpkeep(ctx); err != nil {
+		s.memo.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// memory makes the folder in memory for the chunk files of heads. Its name follows from that of the service's folder, so
+// that what a house which was killed has left there is found and removed by the same house only.
+func memory(folder func() (string, error)) (string, error) {
+	dir, err := folder()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return series.Memory(series.DefaultMemory, "strongroom-amp-"+hex.EncodeToString(sum[:12]))
+}
+
+// Service returns what the gateway and the house need to know of s.
+func (s *Service) Service() *service.Service {
+	return &service.Service{API: api.API, Impl: s, Target: s.target, Close: s.close}
+}
+
+func (s *Service) close() error {
+	s.memo.Close()
+	return s.tenants.Close()
+}
+
+// at returns the time as resources keep it.
+func (s *Service) at() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
