@@ -101,7 +101,7 @@ func (a *Arena) keep(k pageKey, plain []byte) error {
 	if err != nil {
 		return err
 	}
-	copy(a.memory(i), plain)
+	clear(a.memory(i)[copy(a.memory(i), plain):])
 	a.slots[i] = slot{pageKey: k, n: len(plain)}
 	a.where[k] = i
 	return nil
@@ -163,8 +163,10 @@ func (a *Arena) drop(forGood bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var errs []error
+	for i := range a.slots {
+		clear(a.memory(i)[:a.slots[i].n])
+	}
 	for _, slab := range a.slabs {
-		clear(slab)
 		errs = append(errs, release(slab))
 	}
 	a.slabs, a.slots, a.hand = nil, nil, 0

@@ -18,3 +18,11 @@ func allocate(n int) ([]byte, error) {
 }
 
 func release(b []byte) error { return unix.Munmap(b) }
+
+// forget gives the memory of b back, but not its addresses. What is read there afterwards is zero.
+func forget(b []byte) error {
+	if err := unix.Madvise(b, unix.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("memory for pages: %w", err)
+	}
+	return nil
+}

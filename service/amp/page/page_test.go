@@ -166,6 +166,16 @@ func TestRegion(t *testing.T) {
 	if err := fails(5, r.Len()+1); !errors.Is(err, seal.ErrCorrupt) {
 		t.Errorf("beyond the end: got %v", err)
 	}
+	r.Whole(3 * Size)
+	if err := r.Drop(); err != nil || r.Size() != 0 {
+		t.Errorf("after Drop %d bytes are held, %v", r.Size(), err)
+	}
+	if got := r.Range(4*Size, 4*Size+9); !bytes.Equal(got, plain[4*Size:4*Size+9]) || r.Size() != Size {
+		t.Errorf("a range after Drop is another, or %d bytes are held", r.Size())
+	}
+	if all := r.Range(0, r.Len()); !bytes.Equal(all[:3*Size], plain[:3*Size]) || r.Size() != 4*Size {
+		t.Error("the whole region does not show what it must")
+	}
 	if err := r.Wipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 
 	"github.com/prometheus/common/model"
@@ -28,23 +29,31 @@ type transaction struct {
 	db    *DB
 	inner storage.AppenderTransaction
 	*batch
-	last storage.SeriesRef // that was named last
+	last   storage.SeriesRef // that was named last
+	oldest int64             // time before which samples are in blocks
+	refuse error             // those that are older
 }
 
 func (db *DB) transaction(ctx context.Context, inner storage.AppenderTransaction) transaction {
-	return transaction{ctx: ctx, db: db, inner: inner, batch: batches.Get().(*batch)}
+	t := transaction{ctx: ctx, db: db, inner: inner, batch: batches.Get().(*batch), oldest: math.MinInt64}
+	db.mu.RLock()
+	covered := db.covered.Time
+	db.mu.RUnlock()
+	if covered == 0 {
+		return t
+	}
+	window := db.window.Load()
+	if t.oldest, t.refuse = covered-window, storage.ErrOutOfBounds; window > 0 {
+		t.refuse = storage.ErrTooOldSample
+	}
+	return t
 }
 
-// bounds refuses what is older than the blocks, which the head, empty after a start, does not know of.
+// bounds refuses what is older than the blocks, which the head, empty after a start, does not know of. A transaction goes
+// by what was in blocks when it began.
 func (t *transaction) bounds(at int64) error {
-	t.db.mu.RLock()
-	covered := t.db.covered.Time
-	t.db.mu.RUnlock()
-	if window := t.db.window.Load(); covered != 0 && at < covered-window {
-		if window > 0 {
-			return storage.ErrTooOldSample
-		}
-		return storage.ErrOutOfBounds
+	if at < t.oldest {
+		return t.refuse
 	}
 	return nil
 }

@@ -181,12 +181,9 @@ func BenchmarkQuery(b *testing.B) {
 		run("sealed", sealed, func() {})
 		run("opened-again", sealed, func() {
 			for _, block := range sealed.blocks {
-				if err := block.drop(); err != nil {
+				if err := block.forget(); err != nil {
 					b.Fatal(err)
 				}
-			}
-			if err := sealed.arena.Drop(); err != nil {
-				b.Fatal(err)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/tsdb"
@@ -38,8 +39,12 @@ type block struct {
 var _ tsdb.BlockReader = (*block)(nil)
 
 // contents is a block that has been opened.
+//
+// What the reader of the index keeps of it (every 32nd symbol's place and every 32nd value of a label) is kept as long as
+// the block is open; its pages come and go.
 type contents struct {
 	index  *index.Reader
+	series *index.Decoder // of the index's entries
 	region *page.Region
 	chunks []*page.File
 	stones tombstones.Reader
@@ -99,11 +104,16 @@ func (b *block) let() error {
 	if b.retired {
 		return b.erase()
 	}
-	if b.open != nil {
+	if b.open != nil && openBlobs.Load() > maxOpenBlobs {
 		b.open.rest()
 	}
 	return nil
 }
+
+// maxOpenBlobs is how many blobs stay open after a query, in all stores together, until their store is maintained.
+const maxOpenBlobs = 512
+
+var openBlobs atomic.Int64
 
 // retire takes the block away: at once, or with its last reader.
 func (b *block) retire() {
@@ -130,6 +140,17 @@ func (b *block) drop() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.close()
+}
+
+// forget wipes opened pages, and keeps what is known of the index. There are no readers.
+func (b *block) forget() error {
+	if b.open == nil {
+		return nil
+	}
+	for _, f := range b.open.chunks {
+		b.db.arena.Forget(f)
+	}
+	return b.open.region.Drop()
 }
 
 func (b *block) close() error {
@@ -189,21 +210,40 @@ func (db *DB) openBlock(info *Block) (_ *contents, err error) {
 	if c.region, err = page.NewRegion(indexFile); err != nil {
 		return nil, err
 	}
-	if c.index, err = openIndex(c.region); err != nil {
+	if err = c.openIndex(); err != nil {
 		return nil, errors.Join(err, c.region.Wipe())
 	}
 	return c, nil
 }
 
 // openIndex reads the symbols and the table of an index.
-func openIndex(r *page.Region) (_ *index.Reader, err error) {
+func (c *contents) openIndex() (err error) {
 	defer page.Recover(&err)
-	x, err := index.NewReader(r, index.DecodePostingsRaw)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
+	if c.index, err = index.NewReader(c.region, index.DecodePostingsRaw); err != nil {
+		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
 	}
-	return x, nil
+	if c.index.Version() == index.FormatV1 {
+		return fmt.Errorf("%w: index of version 1", seal.ErrCorrupt)
+	}
+	toc, err := index.NewTOCFromByteSlice(c.region)
+	if err != nil {
+		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
+	}
+	c.region.Whole(int(toc.Series)) // the symbols stand before it
+	names, err := c.index.LabelNames(context.Background())
+	if err != nil {
+		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
+	}
+	s, err := newSymbols(c.region, toc, names)
+	if err != nil {
+		return err
+	}
+	c.series = &index.Decoder{LookupSymbol: s.lookup, DecodePostings: index.DecodePostingsRaw}
+	return nil
 }
+
+// kept returns about how many bytes of memory the reader of the index takes, beside its pages.
+func (c *contents) kept() int64 { return int64(c.region.Len()) / 64 }
 
 // Index returns a reader of the index.
 func (b *block) Index() (tsdb.IndexReader, error) {
@@ -211,7 +251,7 @@ func (b *block) Index() (tsdb.IndexReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &indexReader{index: c.index, block: b}, nil
+	return &indexReader{index: c.index, contents: c, block: b}, nil
 }
 
 // Chunks returns a reader of the chunks.
@@ -333,6 +373,7 @@ func (r *blobReader) take() (io.ReaderAt, error) {
 			return nil, c.Close()
 		}
 		r.open = c
+		openBlobs.Add(1)
 	}
 	r.uses++
 	r.idle = false
@@ -359,5 +400,6 @@ func (r *blobReader) shut() {
 	if r.open != nil {
 		_ = r.open.Close() // it was only read
 		r.open = nil
+		openBlobs.Add(-1)
 	}
 }

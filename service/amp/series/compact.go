@@ -233,18 +233,28 @@ func (db *DB) retention(ctx context.Context) error {
 	return db.replace(ctx, old, nil)
 }
 
-// cool closes blocks that nobody reads while opened indexes take more memory than the arena may.
+// cool wipes the opened pages of indexes that nobody reads while they take more memory than the arena may, and closes
+// blocks while what is kept of their indexes takes more than a quarter of it. The newest stay longest. Files are closed in
+// any case.
 func (db *DB) cool() error {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	var total int64
+	byTime := slices.Clone(db.blocks)
+	slices.SortFunc(byTime, func(a, b *block) int { return cmp.Compare(b.info.Meta.MaxTime, a.info.Meta.MaxTime) })
+	var pages, kept int64
 	var errs []error
-	for _, b := range slices.Backward(db.blocks) {
+	for _, b := range byTime {
 		b.mu.Lock()
 		if b.open != nil {
-			if total += b.open.region.Size(); total > db.opts.Arena && b.readers == 0 {
-				total -= b.open.region.Size()
+			if b.readers == 0 {
+				b.open.rest()
+			}
+			if kept += b.open.kept(); kept > db.opts.Arena/4 && b.readers == 0 {
+				kept -= b.open.kept()
 				errs = append(errs, b.close())
+			} else if pages += b.open.region.Size(); pages > db.opts.Arena && b.readers == 0 {
+				pages -= b.open.region.Size()
+				errs = append(errs, b.forget())
 			}
 		}
 		b.mu.Unlock()

@@ -28,6 +28,7 @@
 //	write.go     a block sealed while it is written
 //	block.go     a sealed block as Prometheus reads one
 //	index.go     its index, with errors where there were none
+//	symbols.go   the strings of an index, a page at a time
 //	query.go     queriers over the head and the blocks
 //	memory*.go   where the head's chunk files may lie
 package series

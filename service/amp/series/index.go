@@ -11,8 +11,10 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/tsdb/encoding"
 	"github.com/prometheus/prometheus/tsdb/index"
 
+	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service/amp/page"
 )
 
@@ -20,9 +22,10 @@ import (
 // they cannot be opened: here that becomes an error. Strings that point into the region are copied, because those who ask
 // keep them longer than the block stays open.
 type indexReader struct {
-	index *index.Reader
-	block *block
-	once  sync.Once
+	index    *index.Reader
+	contents *contents
+	block    *block
+	once     sync.Once
 }
 
 var _ tsdb.IndexReader = (*indexReader)(nil)
@@ -117,7 +120,7 @@ func (r *indexReader) matching(ctx context.Context, ms []*labels.Matcher, yield 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.index.Series(p.At(), &b, nil); err != nil {
+		if err := r.contents.entry(p.At(), &b, nil); err != nil {
 			return err
 		}
 		if !yield(b.Labels()) {
@@ -170,10 +173,24 @@ func (r *indexReader) ShardedPostings(p index.Postings, shard, of uint64) (out i
 // Series returns the labels and the chunks of a series.
 func (r *indexReader) Series(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) (err error) {
 	defer page.Recover(&err)
-	if err := r.index.Series(ref, b, metas); err != nil {
+	if err := r.contents.entry(ref, b, metas); err != nil {
 		return fmt.Errorf("block %s: %w", r.block.id, err)
 	}
 	return nil
+}
+
+// entry reads the entry of a series: it stands at 16 times its number, and has its length before it and a checksum
+// behind it.
+func (c *contents) entry(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) error {
+	if uint64(ref) > uint64(c.region.Len())/16 {
+		return fmt.Errorf("%w: series %d", seal.ErrCorrupt, ref)
+	}
+	d := encoding.NewDecbufUvarintAt(c.region, int(ref)*16, castagnoli)
+	if err := d.Err(); err != nil {
+		return fmt.Errorf("%w: series %d: %w", seal.ErrCorrupt, ref, err)
+	}
+	b.Reset()
+	return c.series.Series(d.Get(), b, metas)
 }
 
 // LabelNamesFor returns the names of labels of some series.
