@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 
@@ -17,8 +18,10 @@ import (
 )
 
 var (
-	_ storage.Appendable   = (*DB)(nil)
-	_ storage.AppendableV2 = (*DB)(nil)
+	_ storage.Appendable         = (*DB)(nil)
+	_ storage.AppendableV2       = (*DB)(nil)
+	_ storage.ExemplarAppenderV2 = (*appenderV2)(nil)
+	_ storage.ExemplarAppenderV2 = refusedV2{}
 )
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -223,6 +226,23 @@ func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64
 	return ref, err
 }
 
+// AppendExemplars appends exemplars to a series that has a sample in this transaction or in an earlier one.
+func (a *appenderV2) AppendExemplars(ref storage.SeriesRef, ls labels.Labels, list []exemplar.Exemplar) (storage.SeriesRef, error) {
+	head, ok := a.head.(storage.ExemplarAppenderV2)
+	if !ok {
+		return 0, fmt.Errorf("the head keeps no exemplars: %T", a.head)
+	}
+	ref, err := head.AppendExemplars(ref, ls, list)
+	var partial *storage.AppendPartialError
+	if err != nil && !errors.As(err, &partial) {
+		return ref, err
+	}
+	for _, e := range list {
+		a.addExemplar(ref, ls, e) // as above
+	}
+	return ref, err
+}
+
 // Describe keeps what is known of metrics. It is durable when Describe returns nil.
 func (db *DB) Describe(ctx context.Context, metric string, m promdata.Metadata, more ...func(yield func(string, promdata.Metadata))) error {
 	if err := db.begin(); err != nil {
@@ -272,5 +292,8 @@ type refusedV2 struct{ err error }
 func (r refusedV2) Commit() error   { return r.err }
 func (r refusedV2) Rollback() error { return nil }
 func (r refusedV2) Append(storage.SeriesRef, labels.Labels, int64, int64, float64, *histogram.Histogram, *histogram.FloatHistogram, storage.AppendV2Options) (storage.SeriesRef, error) {
+	return 0, r.err
+}
+func (r refusedV2) AppendExemplars(storage.SeriesRef, labels.Labels, []exemplar.Exemplar) (storage.SeriesRef, error) {
 	return 0, r.err
 }

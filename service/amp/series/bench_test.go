@@ -180,10 +180,8 @@ func BenchmarkQuery(b *testing.B) {
 		run("plain", plain, func() {})
 		run("sealed", sealed, func() {})
 		run("opened-again", sealed, func() {
-			for _, block := range sealed.blocks {
-				if err := block.forget(); err != nil {
-					b.Fatal(err)
-				}
+			if err := sealed.Forget(); err != nil {
+				b.Fatal(err)
 			}
 		})
 	}

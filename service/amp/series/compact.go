@@ -262,6 +262,21 @@ func (db *DB) cool() error {
 	return errors.Join(errs...)
 }
 
+// Forget wipes all opened pages that nobody reads at the moment. Queries open them again.
+func (db *DB) Forget() error {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	var errs []error
+	for _, b := range db.blocks {
+		b.mu.Lock()
+		if b.readers == 0 {
+			errs = append(errs, b.forget())
+		}
+		b.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
 // merge puts blocks together until there is nothing to put together.
 func (db *DB) merge(ctx context.Context) error {
 	for ctx.Err() == nil {
