@@ -22,7 +22,8 @@ type Arena struct {
 	slabs [][]byte
 	slots []slot
 	where map[pageKey]int
-	hand  int // of the clock that chooses what goes
+	empty []int // slots that hold nothing
+	hand  int   // of the clock that chooses what goes
 	wiped bool
 }
 
@@ -110,6 +111,11 @@ func (a *Arena) keep(k pageKey, plain []byte) error {
 // free returns a slot that may be overwritten. Of two pages the one goes that was not asked for
 // since the hand last came by.
 func (a *Arena) free() (int, error) {
+	if n := len(a.empty); n > 0 {
+		i := a.empty[n-1]
+		a.empty = a.empty[:n-1]
+		return i, nil
+	}
 	if n := len(a.slots); n < a.max {
 		if n == len(a.slabs)*slabPages {
 			slab, err := allocate(slabPages * Size)
@@ -127,9 +133,7 @@ func (a *Arena) free() (int, error) {
 	}
 	i := a.hand
 	a.hand = (a.hand + 1) % len(a.slots)
-	if f := a.slots[i].file; f != nil {
-		delete(a.where, a.slots[i].pageKey)
-	}
+	delete(a.where, a.slots[i].pageKey)
 	return i, nil
 }
 
@@ -140,8 +144,9 @@ func (a *Arena) Forget(f *File) {
 	for i := range a.slots {
 		if a.slots[i].file == f {
 			delete(a.where, a.slots[i].pageKey)
-			clear(a.memory(i))
+			clear(a.memory(i)[:a.slots[i].n])
 			a.slots[i] = slot{}
+			a.empty = append(a.empty, i)
 		}
 	}
 }
@@ -169,7 +174,7 @@ func (a *Arena) drop(forGood bool) error {
 	for _, slab := range a.slabs {
 		errs = append(errs, release(slab))
 	}
-	a.slabs, a.slots, a.hand = nil, nil, 0
+	a.slabs, a.slots, a.empty, a.hand = nil, nil, nil, 0
 	clear(a.where)
 	a.wiped = a.wiped || forGood
 	return errors.Join(errs...)

@@ -83,6 +83,7 @@ func (t *transaction) add(ref storage.SeriesRef, ls labels.Labels, st, at int64,
 
 func (t *transaction) addExemplar(ref storage.SeriesRef, ls labels.Labels, e exemplar.Exemplar) {
 	t.name(ref, ls)
+	t.db.roomForExemplars()
 	t.exemplars = append(t.exemplars, record.RefExemplar{Ref: chunks.HeadSeriesRef(ref), T: e.Ts, V: e.Value, Labels: e.Labels})
 }
 
@@ -241,6 +242,22 @@ func (a *appenderV2) AppendExemplars(ref storage.SeriesRef, ls labels.Labels, li
 		a.addExemplar(ref, ls, e) // as above
 	}
 	return ref, err
+}
+
+// fewExemplars is for how many exemplars a store has room at first: most workspaces never get more.
+const fewExemplars = 256
+
+// roomForExemplars makes more room for exemplars as they come, up to the limit.
+func (db *DB) roomForExemplars() {
+	room := db.room.Load()
+	if db.exemplars.Add(1) < room || room >= db.opts.Exemplars {
+		return
+	}
+	if more := min(4*room, db.opts.Exemplars); db.room.CompareAndSwap(room, more) {
+		if err := db.configure(); err != nil {
+			db.opts.Logger.Warn("there is no more room for exemplars", "error", err)
+		}
+	}
 }
 
 // Describe keeps what is known of metrics. It is durable when Describe returns nil.

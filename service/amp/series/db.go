@@ -106,6 +106,10 @@ type DB struct {
 	retain   atomic.Int64 // retention, in milliseconds
 	limit    atomic.Int64 // of active series
 
+	exemplars atomic.Int64 // that were appended
+	room      atomic.Int64 // for exemplars
+	config    sync.Mutex   // held while Prometheus's store is configured
+
 	seen    []uint32     // by reference: the segment that last named the series; used within the log's encode
 	commits sync.RWMutex // held for reading while something is in the log and not yet in the head
 
@@ -185,7 +189,9 @@ func (db *DB) openHead() error {
 	o.StripeSize = 512 // the default costs 4 MiB for every workspace
 	o.HeadChunksWriteBufferSize = chunks.MinWriteBufferSize
 	o.RetentionDuration = 0
-	o.EnableExemplarStorage, o.MaxExemplars = true, db.opts.Exemplars
+	db.window.Store(replayWindow)
+	db.room.Store(min(fewExemplars, db.opts.Exemplars))
+	o.EnableExemplarStorage, o.MaxExemplars = true, db.room.Load()
 	o.OutOfOrderTimeWindow = replayWindow
 	o.NewCompactorFunc = db.newCompactor
 	o.BlocksToDelete = func([]*tsdb.Block) map[ulid.ULID]struct{} { return nil }
@@ -203,10 +209,17 @@ func (db *DB) openHead() error {
 
 // SetOutOfOrder says how far behind the newest sample another may be.
 func (db *DB) SetOutOfOrder(window time.Duration) error {
-	c := &config.TSDBConfig{OutOfOrderTimeWindow: window.Milliseconds()}
-	db.window.Store(c.OutOfOrderTimeWindow)
+	db.window.Store(window.Milliseconds())
+	return db.configure()
+}
+
+// configure tells Prometheus's store what it has to know.
+func (db *DB) configure() error {
+	db.config.Lock()
+	defer db.config.Unlock()
 	return db.head.ApplyConfig(&config.Config{StorageConfig: config.StorageConfig{
-		TSDBConfig: c, ExemplarsConfig: &config.ExemplarsConfig{MaxExemplars: db.opts.Exemplars},
+		TSDBConfig:      &config.TSDBConfig{OutOfOrderTimeWindow: db.window.Load()},
+		ExemplarsConfig: &config.ExemplarsConfig{MaxExemplars: db.room.Load()},
 	}})
 }
 

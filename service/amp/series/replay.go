@@ -160,6 +160,7 @@ func (r *replayer) exemplars(rec []byte) (err error) {
 			return errors.Join(fmt.Errorf("series %d was never named", e.Ref), app.Rollback())
 		}
 		// Those of series that are no more, and those twice in the log, are not taken.
+		r.db.roomForExemplars()
 		_, _ = app.AppendExemplar(s.ref, s.labels, exemplar.Exemplar{Labels: e.Labels.Copy(), Value: e.V, Ts: e.T, HasTs: true})
 	}
 	return app.Commit()

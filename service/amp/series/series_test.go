@@ -97,6 +97,34 @@ func TestEverythingComesBack(t *testing.T) {
 	}
 }
 
+// TestExemplars appends more exemplars than there is room for at first.
+func TestExemplars(t *testing.T) {
+	p := newPlace(t, func(o *Options) { o.Exemplars, o.OutOfOrder = 5*fewExemplars, time.Hour })
+	db := p.open(t)
+	ls := labels.FromStrings("__name__", "f")
+	for i := range int64(6 * fewExemplars) {
+		app := db.Appender(t.Context())
+		ref, err := app.Append(0, ls, i*1000, 1)
+		if err == nil {
+			_, err = app.AppendExemplar(ref, ls, exemplar.Exemplar{Labels: labels.FromStrings("trace", fmt.Sprint(i)), Value: 1, Ts: i * 1000, HasTs: true})
+		}
+		if err := errors.Join(err, app.Commit()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, db, "late 1000 1") // out of order is still allowed
+	for _, db := range []*DB{db, p.open(t)} {
+		q, err := db.ExemplarQuerier(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := q.Select(0, 1<<40, []*labels.Matcher{is("f")})
+		if err != nil || len(found) != 1 || len(found[0].Exemplars) != 5*fewExemplars {
+			t.Errorf("found %d series of exemplars, %v", len(found), err)
+		}
+	}
+}
+
 // fill appends samples of many hours and maintains the store as it goes.
 func fill(t testing.TB, db *DB, hours int64) (want []string) {
 	t.Helper()
