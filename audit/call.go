@@ -241,7 +241,11 @@ func (w *writer) outcome(c *call.Call) {
 	if c.Err != nil {
 		e := wire.AsError(c.Err)
 		w.field(`,"errorCode":`, errorCode(e.Code))
-		w.field(`,"errorMessage":`, cut(e.Message))
+		if e.Sensitive {
+			w.text(`,"errorMessage":"HIDDEN_DUE_TO_SECURITY_REASONS"`) // the words of CloudTrail
+		} else {
+			w.field(`,"errorMessage":`, cut(e.Message))
+		}
 	}
 	w.text(`,"requestParameters":`)
 	if c.Op == nil || c.In == nil {

@@ -135,6 +135,9 @@ func TestOutcomes(t *testing.T) {
 		}, code: "AccessDenied", message: "User: x is not authorized", params: `{"name":"n"}`, answer: "null"},
 		{name: "a fault tells nothing of its cause", op: "Open", change: func(c *call.Call) { c.Err = errors.New("canary") },
 			code: "InternalFailure", message: wire.AsError(errors.New("x")).Message, params: `{"name":"n"}`, answer: "null"},
+		{name: "a message for the caller alone", op: "Open", change: func(c *call.Call) {
+			c.Err, c.Out = &wire.Error{Code: "ValidationException", Status: 400, Message: "the value canary is bad", Sensitive: true}, nil
+		}, code: "ValidationException", message: "HIDDEN_DUE_TO_SECURITY_REASONS", params: `{"name":"n"}`, answer: "null"},
 		{name: "not decoded", op: "Open", change: func(c *call.Call) { c.In, c.Out = nil, nil }, params: "null", answer: "null"},
 		{name: "no such operation", op: "None", change: func(c *call.Call) { c.In, c.Out = nil, nil }, params: "null", answer: "null"},
 		{name: "large parameters", op: "Open", change: func(c *call.Call) { c.In.(*lidInput).Name = wire.Ptr(strings.Repeat("x", 200<<10)) },

@@ -13,8 +13,11 @@ type Error struct {
 	Status  int    // HTTP status
 	Fault   bool   // the server's fault, not the sender's
 	Message string
-	Detail  any   // pointer to the error's generated struct when it has members beyond the message, else nil
-	Cause   error // never travels
+	// Sensitive says that the message is for the caller alone, as the model has it: it may repeat what
+	// he sent. It stands in no log and no record.
+	Sensitive bool
+	Detail    any   // pointer to the error's generated struct when it has members beyond the message, else nil
+	Cause     error // never travels
 }
 
 // Error returns the code and the message.

@@ -10,35 +10,35 @@ import (
 
 // AccessDeniedException makes the error AccessDeniedException, status 400.
 func AccessDeniedException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "AccessDeniedException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "AccessDeniedException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // ConflictException makes the error ConflictException, status 400.
 func ConflictException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "ConflictException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "ConflictException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // InternalServerException makes the error InternalServerException, status 500.
 func InternalServerException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "InternalServerException", Status: 500, Fault: true, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "InternalServerException", Status: 500, Fault: true, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // ResourceNotFoundException makes the error ResourceNotFoundException, status 400.
 func ResourceNotFoundException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "ResourceNotFoundException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "ResourceNotFoundException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // ServiceQuotaExceededException makes the error ServiceQuotaExceededException, status 400.
 func ServiceQuotaExceededException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "ServiceQuotaExceededException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "ServiceQuotaExceededException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // ThrottlingException makes the error ThrottlingException, status 400.
 func ThrottlingException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "ThrottlingException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "ThrottlingException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }
 
 // ValidationException makes the error ValidationException, status 400.
 func ValidationException(format string, args ...any) *wire.Error {
-	return &wire.Error{Code: "ValidationException", Status: 400, Message: fmt.Sprintf(format, args...)}
+	return &wire.Error{Code: "ValidationException", Status: 400, Message: fmt.Sprintf(format, args...), Sensitive: true}
 }

@@ -201,6 +201,9 @@ func printErrors(a *api, b *bytes.Buffer) {
 		if f.fault() {
 			fault = ", Fault: true"
 		}
+		if f.secret {
+			field += ", Sensitive: true"
+		}
 		fmt.Fprintf(b, "// %s makes the error %s, status %d.\nfunc %s(%sformat string, args ...any) *wire.Error {\nreturn &wire.Error{Code: %q, Status: %d%s, Message: fmt.Sprintf(format, args...)%s}\n}\n\n",
 			f.fn, f.code(), f.status(), f.fn, detail, f.code(), f.status(), fault, field)
 	}

@@ -58,6 +58,7 @@ type failed struct {
 	name   string
 	fn     string // the constructor
 	detail *typ   // its members beyond the message
+	secret bool   // the model calls its message sensitive
 }
 
 func (f *failed) code() string {
@@ -236,7 +237,7 @@ func (r *resolver) failures() error {
 		if !s.Exception {
 			continue
 		}
-		f := &failed{shape: s, name: name}
+		f := &failed{shape: s, name: name, secret: r.hidesMessage(s)}
 		go_ := exported(name)
 		var err error
 		if f.fn, err = r.scope.take("error "+name, go_, "Err"+go_); err != nil {
@@ -258,6 +259,17 @@ func (r *resolver) failures() error {
 		r.errors = append(r.errors, f)
 	}
 	return nil
+}
+
+// hidesMessage reports whether the message of an error is sensitive.
+func (r *resolver) hidesMessage(s *shape) bool {
+	for name, ref := range s.Members.refs {
+		if isMessage(name) {
+			text := r.m.Shapes[ref.Shape]
+			return ref.Sensitive || text != nil && text.Sensitive
+		}
+	}
+	return false
 }
 
 func isMessage(member string) bool { return strings.EqualFold(member, "message") }

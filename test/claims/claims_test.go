@@ -2,7 +2,7 @@
 // promise's number. Every test goes through the AWS SDK, over TLS, against the program
 // itself as it runs, and asserts the refusal as well as the success.
 //
-// C are the promises that all services share, K those of key management, and M7 and A8 those
+// C are the promises that all services share, K those of key management, P those of Proton, and M7 and A8 those
 // about the keys that a service owns, which its customers never see.
 package claims
 
