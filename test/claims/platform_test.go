@@ -21,15 +21,16 @@ type platform struct {
 	p   *proton.Client
 	key string // of the customer; "" for none
 
-	network, worker                   string // names of the templates
-	environment, service, component   string
-	repository                        string
-	networkARN, workerARN             string
-	environmentARN, serviceARN        string
-	instanceARN, pipelineARN          string
-	componentARN, repositoryARN       string
-	environmentSpec, serviceSpec      string
-	environmentDeployment, component1 string // ids of deployments
+	network, worker                 string // names of the templates
+	environment, service, component string
+	repository                      string
+	networkARN, workerARN           string
+	environmentARN, serviceARN      string
+	instanceARN, pipelineARN        string
+	componentARN, repositoryARN     string
+	environmentSpec, serviceSpec    string
+	environmentDeployment           string            // id
+	ended                           map[string]string // ids of the newest deployments that have ended, by resource
 }
 
 // instance is the name of the service instance of a platform.
@@ -190,7 +191,8 @@ func (x *platform) makeComponent(t testing.TB) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	x.component1 = x.succeed(t, x.componentARN, "BucketName", x.component+"-bucket")
+	x.succeed(t, x.componentARN, "BucketName", x.component+"-bucket")
+	x.succeed(t, x.instanceARN, "QueueUrl", x.service+"-queue") // which is deployed again, with the component
 }
 
 // succeed waits until the deployment of a resource is rendered, says that it succeeded, with an output, and returns its id.
@@ -202,6 +204,10 @@ func (x *platform) succeed(t testing.TB, resource, output, value string) string 
 	}); err != nil {
 		t.Fatalf("%s: %v", resource, err)
 	}
+	if x.ended == nil {
+		x.ended = map[string]string{}
+	}
+	x.ended[resource] = id
 	return id
 }
 
@@ -216,6 +222,9 @@ func (x *platform) rendered(t testing.TB, resource string) (id string) {
 		for _, d := range list.Deployments { // the newest first
 			if *d.TargetArn != resource {
 				continue
+			}
+			if *d.Id == x.ended[resource] {
+				return false, nil // a newer one comes
 			}
 			out, err := x.p.GetDeployment(ctx, &proton.GetDeploymentInput{Id: d.Id})
 			if err != nil {
