@@ -7,6 +7,7 @@ package service
 import (
 	"context"
 	"crypto/x509"
+	"io"
 	"log/slog"
 	"time"
 
@@ -110,6 +111,11 @@ type Service struct {
 	// Check reads and authenticates what the service keeps outside the store, and tells what
 	// it does a line at a time; nil where there is nothing of the kind.
 	Check func(ctx context.Context, tell func(string)) error
+	// Hold keeps the files in the service's Folder from going until release is called, and Copy gives them to add, under
+	// their names below the folder, as far as they are durable. A backup holds before it copies the records and
+	// copies after it; both are nil where the service has no Folder.
+	Hold func() (release func())
+	Copy func(ctx context.Context, add func(name string, size int64, r io.Reader) error) error
 	// Rewrap wraps everything that the service keeps directly under room.Root again, where root
 	// says that it must be, and returns how many such things it changed. It runs when the root
 	// key is rotated, while nothing else does, and again after a crash. A service that never

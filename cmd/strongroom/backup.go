@@ -28,6 +28,7 @@ import (
 //	store/<number>       the records, in chunks of up to 4 MiB
 //	audit/<file>         the audit log
 //	blobs/<key>          the stored bytes
+//	services/<name>/...  what a service keeps outside of both, such as logs
 //	manifest             HMAC-SHA-256 under the root key of all before it, in order: of each entry the
 //	                     length of its name and the name, its size and its bytes; integers are uint64, big endian
 //
@@ -100,6 +101,7 @@ func (c *chunks) flush() error {
 func (h *house) Backup(ctx context.Context, w io.Writer) (err error) {
 	release := h.blobs.hold()
 	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	defer h.holdServices()()
 	a := &archive{tar: tar.NewWriter(w), mac: hmac.New(sha256.New, h.root.Derive(backupPurpose).Reveal())}
 	if err := a.addFiles(h.cfg.Data, sealName, tlsName); err != nil {
 		return err
@@ -115,6 +117,9 @@ func (h *house) Backup(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	if err := h.backupBlobs(ctx, a); err != nil {
+		return err
+	}
+	if err := h.backupServices(ctx, a); err != nil {
 		return err
 	}
 	sum := a.mac.Sum(nil)
@@ -160,6 +165,36 @@ func (h *house) backupBlobs(ctx context.Context, a *archive) error {
 		err = a.add(blobsName+"/"+info.Key, info.Size, r)
 		if err := errors.Join(err, r.Close()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// holdServices keeps what services have outside of records and blobs until release is called.
+func (h *house) holdServices() (release func()) {
+	var all []func()
+	for _, s := range h.services {
+		if s.Hold != nil {
+			all = append(all, s.Hold())
+		}
+	}
+	return func() {
+		for _, release := range all {
+			release()
+		}
+	}
+}
+
+func (h *house) backupServices(ctx context.Context, a *archive) error {
+	for _, s := range h.services {
+		if s.Copy == nil {
+			continue
+		}
+		err := s.Copy(ctx, func(name string, size int64, r io.Reader) error {
+			return a.add(foldersName+"/"+s.API.Name+"/"+name, size, r)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.API.Name, err)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/strongroom/strongroom/rootkey"
@@ -59,6 +60,10 @@ func TestRestore(t *testing.T) {
 	if _, err := h.firstAccount(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	const segment = foldersName + "/aps/ws-1/log/00000001"
+	if err := writeSynced(from.path(segment), strings.NewReader("a log")); err != nil {
+		t.Fatal(err)
+	}
 	var backup bytes.Buffer
 	if err := errors.Join(h.Backup(t.Context(), &backup), h.Close()); err != nil {
 		t.Fatal(err)
@@ -75,6 +80,9 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if n := accounts(t, to, open); n != 1 {
 			t.Errorf("%s: there are %d accounts", name, n)
+		}
+		if text, err := os.ReadFile(to.path(segment)); err != nil || string(text) != "a log" {
+			t.Errorf("%s: got %q of a log, %v", name, text, err)
 		}
 	}
 	changed := bytes.Clone(backup.Bytes())

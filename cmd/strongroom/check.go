@@ -26,8 +26,9 @@ func checkCommand(cfg *config, load func() error) *cobra.Command {
 		Use:   "check",
 		Short: "Read and authenticate everything in a data directory",
 		Long: `Read and authenticate everything in a data directory: every record, the whole audit log with
-its chain and trees, and the stored bytes of every object, by marks that take no key of a customer
-and open nothing. A running house checks itself; one that is not running is opened for it.`,
+its chain and trees, and the stored bytes of every object and every block of metrics, by marks that take no
+key of a customer and open nothing. The logs of metrics are opened: with each workspace's key, as the service itself; where a key
+cannot be used, that is said and the log is left out. A running house checks itself; one that is not running is opened for it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := load(); err != nil {

@@ -186,7 +186,7 @@ func (u *unpacking) entry(ctx context.Context, name string) error {
 	case storeName:
 		_, err := io.Copy(u.records, content)
 		return err
-	case tlsName, auditName:
+	case tlsName, auditName, foldersName:
 		return writeSynced(u.cfg.path(name), content)
 	case blobsName:
 		_, err := u.blobs.Put(ctx, rest, content)

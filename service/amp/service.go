@@ -50,6 +50,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 	s.memo = store.NewMemo(s.db, loadWorkspace, store.MemoOptions{})
 	s.tenants = tenant.New(tenant.Options{
 		Directory: (*directory)(s), Store: room.Store, Blobs: room.Blobs, Invoker: inside, Log: room.Log,
+		Marks:  room.Root.Derive("amp block marks"),
 		Folder: room.Folder, Memory: func() (string, error) { return memory(room.Folder) },
 	})
 	s.handleJobs()
@@ -73,7 +74,16 @@ func memory(folder func() (string, error)) (string, error) {
 
 // Service returns what the gateway and the house need to know of s.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.target, Close: s.close}
+	return &service.Service{API: api.API, Impl: s, Target: s.target, Check: s.check, Hold: s.tenants.Hold, Copy: s.tenants.Copy, Close: s.close}
+}
+
+// check authenticates what is kept of all workspaces.
+func (s *Service) check(ctx context.Context, tell func(string)) error {
+	all, err := s.allWorkspaces(ctx)
+	if err != nil {
+		return err
+	}
+	return s.tenants.Check(ctx, all, tell)
 }
 
 func (s *Service) close() error {

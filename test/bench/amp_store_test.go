@@ -100,6 +100,7 @@ func openSealedStore(tb testing.TB, dir, name string, blobs blob.Store) *sealedS
 	}
 	s.DB, err = series.Open(context.Background(), series.Options{
 		Name: name, Log: filepath.Join(dir, "log"), Memory: memory, Blobs: blobs, Prefix: "amp/", Keys: newAmpKeys(), Ledger: new(ampLedger),
+		Marks: secret.New(make([]byte, seal.KeySize)),
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -177,7 +177,13 @@ func (db *DB) cutLog(ctx context.Context) (closed uint64, err error) {
 
 // trim takes segments of the log away of which everything is in blocks. What is known of metrics stands in no block,
 // so it is written down again first.
+//
+// While somebody copies the log nothing is taken away: what he copied before says from where on it must be there.
 func (db *DB) trim(ctx context.Context) error {
+	if !db.opts.Hold.TryRLock() {
+		return nil
+	}
+	defer db.opts.Hold.RUnlock()
 	db.mu.RLock()
 	covered := db.covered
 	db.mu.RUnlock()

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunks"
 
 	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service/amp/page"
 	"github.com/strongroom/strongroom/service/amp/wal"
 )
@@ -58,7 +59,8 @@ type Block struct {
 type File struct {
 	Name string
 	Blob string
-	Size int64 // of the plaintext
+	Size int64  // of the plaintext
+	Mark []byte `json:",omitempty"` // of the blob, under Options.Marks: see CheckBlock
 }
 
 // Covered says how much of the log is in blocks: whatever stands in the segments up to Through and is older
@@ -79,6 +81,10 @@ type Options struct {
 	Prefix string
 	Keys   wal.Keys
 	Ledger Ledger
+	// Marks is the key of the marks by which blocks are checked without their data keys.
+	Marks secret.Bytes
+	// Hold is locked by whoever copies the log, for reading by whoever takes segments of it away; nil for nobody.
+	Hold   *sync.RWMutex
 	Logger *slog.Logger
 
 	Retention  time.Duration // 0 for ever
@@ -166,6 +172,9 @@ func setDefaults(o *Options) {
 	}
 	if o.MaxBlock <= 0 {
 		o.MaxBlock = 18 * time.Hour
+	}
+	if o.Hold == nil {
+		o.Hold = new(sync.RWMutex)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

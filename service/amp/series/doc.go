@@ -24,6 +24,7 @@
 //	replay.go    the log back into the head
 //	metadata.go  type, unit and help of metrics
 //	delete.go    deletion: tombstones of blocks, and what the head forgets
+//	check.go     blocks checked without their keys
 //	compact.go   the head and blocks into blocks; retention
 //	write.go     a block sealed while it is written
 //	block.go     a sealed block as Prometheus reads one

@@ -97,7 +97,7 @@ func newPlace(t testing.TB, change func(*Options)) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { blobs.Close() })
-	p.opts = Options{Name: "ws-1", Log: t.TempDir(), Memory: t.TempDir(), Blobs: blobs, Prefix: "amp/", Keys: p.keys, Ledger: p.ledger}
+	p.opts = Options{Name: "ws-1", Log: t.TempDir(), Memory: t.TempDir(), Blobs: blobs, Prefix: "amp/", Keys: p.keys, Ledger: p.ledger, Marks: wrapping}
 	if change != nil {
 		change(&p.opts)
 	}

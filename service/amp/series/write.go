@@ -67,8 +67,14 @@ func (w *writer) start(name string) (*upload, error) {
 		return nil, err
 	}
 	u := &upload{File: File{Name: name, Blob: key}, pages: pages, pipe: pipe}
+	marker, err := seal.NewMarker(r, w.db.opts.Marks, key)
+	if err != nil {
+		return nil, err
+	}
 	u.wait.Go(func() {
-		_, u.err = w.db.opts.Blobs.Put(w.ctx, key, r)
+		_, u.err = w.db.opts.Blobs.Put(w.ctx, key, marker)
+		mark := marker.Mark()
+		u.Mark = mark[:]
 		r.CloseWithError(errors.Join(u.err, errors.New("blob was written")))
 	})
 	return u, nil

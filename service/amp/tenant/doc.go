@@ -26,5 +26,6 @@
 //	sealed.go   small documents, and records that hold long ones
 //	upkeep.go   blocks cut, retention, idle workspaces closed
 //	erase.go    what a deleted workspace leaves
+//	copy.go     logs copied for a backup; blocks and logs checked
 //	limits.go   quotas of a workspace, under AWS's names
 package tenant

@@ -16,6 +16,9 @@ import (
 // errDeleted is why a workspace that is deleted is closed.
 var errDeleted = errors.New("workspace is deleted")
 
+// errHeld says that a workspace cannot be erased at present.
+var errHeld = errors.New("a backup is under way, and copies the logs of workspaces")
+
 // Erase removes all that is kept of a workspace: its log, its blobs, and what stands under its Prefix in the store. The directory
 // must no longer know it. It needs no key, and may be called again after a crash.
 func (ts *Tenants) Erase(ctx context.Context, id ID) error {
@@ -24,6 +27,10 @@ func (ts *Tenants) Erase(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
+	if !ts.hold.TryRLock() {
+		return errHeld
+	}
+	defer ts.hold.RUnlock()
 	if err := durable.RemoveAll(filepath.Join(folder, id.Workspace)); err != nil {
 		return err
 	}

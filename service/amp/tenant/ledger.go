@@ -82,6 +82,21 @@ func (l *ledger) Load(ctx context.Context) (state series.State, err error) {
 	return state, l.sweep(ctx, orphans)
 }
 
+// covered returns how much of the log is in blocks.
+func (l *ledger) covered(ctx context.Context) (c series.Covered, err error) {
+	err = l.db.View(ctx, func(r store.Reader) error {
+		text, err := r.Get(Key(l.id, "covered"))
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(text, &c)
+	})
+	return c, err
+}
+
 func (l *ledger) readBlocks(r store.Reader, state *series.State) error {
 	for rec, err := range r.Scan(below(l.id, "block")) {
 		if err != nil {

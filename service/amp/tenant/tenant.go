@@ -38,7 +38,7 @@ func (ts *Tenants) openTenant(id ID, w *Workspace) (*Tenant, error) {
 	k, l := newKeys(ts.seal, id, w), &ledger{ts.opts.Store, ts.opts.Blobs, id, ts.now}
 	db, err := series.Open(ctx, series.Options{
 		Name: id.Workspace, Log: log, Memory: memory, Blobs: ts.opts.Blobs, Prefix: blobPrefix, Keys: k,
-		Ledger: l, Logger: ts.opts.Log.With("workspace", id.Workspace), Arena: ts.opts.Arena,
+		Ledger: l, Marks: ts.opts.Marks, Hold: &ts.hold, Logger: ts.opts.Log.With("workspace", id.Workspace), Arena: ts.opts.Arena,
 		Retention: w.Limits.Retention, OutOfOrder: w.Limits.OutOfOrder, MaxSeries: int(w.Limits.ActiveSeries),
 	})
 	if err != nil {

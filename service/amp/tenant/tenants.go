@@ -13,6 +13,7 @@ import (
 	"github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
 )
@@ -66,6 +67,8 @@ type Options struct {
 	Idle time.Duration
 	// Arena is how many bytes of opened pages a workspace keeps; 0 for what package series takes.
 	Arena int64
+	// Marks is the key of the marks of blocks: see series.CheckBlock.
+	Marks secret.Bytes
 }
 
 // Tenants opens and closes the stores of workspaces. Its methods may be called together.
@@ -77,6 +80,7 @@ type Tenants struct {
 	now  func() time.Time
 
 	folder, memory func() (string, error)
+	hold           sync.RWMutex // see Hold
 
 	mu      sync.Mutex
 	entries map[ID]*entry

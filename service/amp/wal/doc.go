@@ -18,4 +18,5 @@
 //	format.go   the format, drawn; frames sealed and opened
 //	log.go      Log: open, append, cut, drop
 //	replay.go   reading a segment
+//	copy.go     a log copied and checked while it is appended to
 package wal
