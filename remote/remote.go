@@ -124,6 +124,50 @@ func (c *caller) Invoke(ctx context.Context, op *wire.Operation, in any) (any, e
 	return out, c.codec.DecodeOutput(op, answer, out)
 }
 
+// Client returns an HTTP client for requests that are not operations of a model. Each is signed for a service, such as
+// "aps"; its body is read whole before it is sent, and bounded; redirects are answers.
+func (h *House) Client(signingName string) *http.Client {
+	return &http.Client{
+		Transport:     &signing{h, sigv4.NewSigner(h.cfg.Credentials, h.cfg.Region, signingName)},
+		CheckRedirect: h.http.CheckRedirect,
+	}
+}
+
+// Address returns the address of a path of the house.
+func (h *House) Address(path string) string { return h.cfg.Endpoint + path }
+
+type signing struct {
+	house  *House
+	signer *sigv4.Signer
+}
+
+// RoundTrip signs a copy of the request and sends it.
+func (s *signing) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = readAll(r.Body, maxBody, "the body of the request")
+		if err := errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+	}
+	if !strings.HasPrefix(r.URL.String(), s.house.cfg.Endpoint+"/") {
+		return nil, fmt.Errorf("%s is not an address of the house", r.URL.Redacted())
+	}
+	signed, err := http.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.Header {
+		signed.Header[name] = values
+	}
+	signed.Header.Set("User-Agent", s.house.cfg.Agent)
+	if err := s.signer.Sign(signed, sigv4.HashPayload(body), time.Now()); err != nil {
+		return nil, err
+	}
+	return s.house.http.Transport.RoundTrip(signed)
+}
+
 // readAll reads to the end, and refuses what is longer than most bytes.
 func readAll(r io.Reader, most int64, what string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, most+1))

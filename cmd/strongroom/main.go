@@ -4,7 +4,7 @@
 // This package is the one binary. serve.go starts a house, house.go joins its parts,
 // services.go is the list of its services, config.go is what an operator can choose,
 // provider.go is how its root key opens, slots.go and rotate.go change that,
-// control.go answers the operator's commands, proton.go moves catalogues of Proton, and backup.go, restore.go and check.go look after
+// control.go answers the operator's commands, proton.go moves catalogues of Proton, amp.go moves time series, and backup.go, restore.go and check.go look after
 // a data directory. The commands that speak to a running house are in package cli.
 package main
 
@@ -86,7 +86,7 @@ To begin:
 		return cfg.Data, err
 	}
 	root.AddCommand(
-		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), cli.Runner(), protonCommand(), operationsCommand(),
+		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), cli.Runner(), protonCommand(), ampCommand(), operationsCommand(),
 		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), rootkeyCommand(cfg, load), versionCommand(),
 	)
 	return root

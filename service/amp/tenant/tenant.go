@@ -93,9 +93,10 @@ func (t *Tenant) apply(w *Workspace) error {
 }
 
 // What an open workspace takes, roughly: the head's own tables, and each series with its open chunk and its places in the index.
+// BenchmarkAmpScale in test/bench measures 3 MiB for one of 1,000 series and 1.6 KiB a series for one of 1,000,000.
 const (
 	baseCost   = 512 << 10
-	seriesCost = 6 << 10
+	seriesCost = 2560
 )
 
 func (t *Tenant) cost() int64 { return baseCost + seriesCost*t.DB.ActiveSeries() }
