@@ -64,7 +64,10 @@ func (t *Tenant) Seal(ctx context.Context, name string, plaintext []byte) ([]byt
 	if _, err := w.Write(plaintext); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), w.Close()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // Open opens what Seal has sealed under the same name. A change of it is seal.ErrCorrupt.

@@ -1,0 +1,614 @@
+package tenant
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/identity"
+	"github.com/strongroom/strongroom/seal"
+	"github.com/strongroom/strongroom/secret"
+	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/service/amp/series"
+	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/test/memory"
+	"github.com/strongroom/strongroom/wire"
+)
+
+// fakeKMS wraps data keys under a key of the test, and lets the service use it as far as its grants stand.
+type fakeKMS struct {
+	mu       sync.Mutex
+	disabled bool
+	denied   bool            // the key's policy denies the service
+	revoked  map[string]bool // sources and ids of grants
+	reader   bool            // whether callers may decrypt themselves
+	decrypts int
+	block    chan struct{} // where it is not nil, Decrypt waits for it
+}
+
+var wrapping = secret.New(bytes.Repeat([]byte{7}, seal.KeySize))
+
+func refusal(code string) error {
+	return &wire.Error{Code: code, Status: 400, Message: "refused by the test"}
+}
+
+func (k *fakeKMS) set(fn func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	fn()
+}
+
+func (k *fakeKMS) allowed(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, source := call.SourceOf(ctx)
+	own := call.From(ctx) == nil || service.IsAsService(ctx)
+	switch {
+	case k.disabled:
+		return refusal("DisabledException")
+	case own && (k.denied || k.revoked[source]), !own && !k.reader:
+		return refusal("AccessDeniedException")
+	}
+	return nil
+}
+
+func (k *fakeKMS) Invoke(ctx context.Context, op *wire.Operation, in any) (any, error) {
+	switch in := in.(type) {
+	case *kms.GenerateDataKeyInput:
+		if err := k.allowed(ctx); err != nil {
+			return nil, err
+		}
+		key := make([]byte, seal.KeySize)
+		rand.Read(key)
+		pairs, _ := seal.EncodeContext(in.EncryptionContext)
+		wrapped, err := seal.Bytes(wrapping, key, pairs)
+		return &kms.GenerateDataKeyOutput{Plaintext: key, CiphertextBlob: wrapped, KeyId: in.KeyId}, err
+	case *kms.DecryptInput:
+		k.mu.Lock()
+		k.decrypts++
+		block := k.block
+		k.mu.Unlock()
+		if block != nil {
+			<-block
+		}
+		if err := k.allowed(ctx); err != nil {
+			return nil, err
+		}
+		pairs, _ := seal.EncodeContext(in.EncryptionContext)
+		key, err := seal.OpenBytes(wrapping, in.CiphertextBlob, pairs)
+		if err != nil {
+			return nil, refusal("InvalidCiphertextException")
+		}
+		return &kms.DecryptOutput{Plaintext: key}, nil
+	case *kms.RetireGrantInput:
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if !wire.Val(in.DryRun) {
+			return nil, errors.New("a grant was retired")
+		}
+		if k.revoked[*in.GrantId] {
+			return nil, refusal("AccessDeniedException")
+		}
+		return nil, refusal("DryRunOperationException")
+	}
+	return nil, fmt.Errorf("unexpected %s", op.Name)
+}
+
+// fakeDirectory has workspaces in memory.
+type fakeDirectory struct {
+	mu   sync.Mutex
+	have map[ID]*Workspace
+}
+
+func (d *fakeDirectory) Workspace(_ context.Context, id ID) (*Workspace, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w := d.have[id]; w != nil {
+		return w, nil
+	}
+	return nil, ErrNoWorkspace
+}
+
+func (d *fakeDirectory) Lose(_ context.Context, id ID) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w := *d.have[id]
+	w.Lost = true
+	d.have[id] = &w
+	return nil
+}
+
+type harness struct {
+	*Tenants
+	t     testing.TB
+	kms   *fakeKMS
+	dir   *fakeDirectory
+	opts  Options
+	store store.DB
+}
+
+var ctx = context.Background()
+
+func newHarness(t testing.TB) *harness {
+	t.Helper()
+	base := t.TempDir()
+	db, err := store.OpenFile(filepath.Join(base, "store"), memory.Root{}, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := blob.OpenDir(filepath.Join(base, "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{t: t, kms: &fakeKMS{revoked: map[string]bool{}, reader: true}, dir: &fakeDirectory{have: map[ID]*Workspace{}}, store: db}
+	h.opts = Options{
+		Directory: h.dir, Store: db, Blobs: blobs, Invoker: h.kms, Log: slog.New(slog.DiscardHandler),
+		Folder: func() (string, error) { return filepath.Join(base, "logs"), nil },
+		Memory: func() (string, error) { return filepath.Join(base, "memory"), nil },
+	}
+	h.Tenants = New(h.opts)
+	t.Cleanup(func() {
+		if err := errors.Join(h.Tenants.Close(), blobs.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// restart closes all workspaces, as a house does that stops, and begins again.
+func (h *harness) restart() {
+	h.t.Helper()
+	if err := h.Tenants.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.Tenants = New(h.opts)
+}
+
+// add makes a workspace; key is "" for one under the owned key.
+func (h *harness) add(name, key string) ID {
+	h.t.Helper()
+	id := ID{"eu-central-1", "111122223333", name}
+	w := &Workspace{ARN: id.ARN(), Key: key, Limits: DefaultLimits()}
+	if key != "" {
+		w.Grants = []string{"g0", "g1", "g2"}
+	}
+	dk, err := newKeys(seal.NewKeys(h.kms), id, w).Make(ctx)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	w.Proof = dk.Wrapped
+	h.dir.have[id] = w
+	return id
+}
+
+func (h *harness) write(id ID, value float64) error {
+	x, done, err := h.Use(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
+	app := x.DB.Appender(ctx)
+	if _, err := app.Append(0, labels.FromStrings("__name__", "up", "job", "a"), time.Now().UnixMilli(), value); err != nil {
+		return err
+	}
+	return app.Commit()
+}
+
+// samples counts what a query finds.
+func (h *harness) samples(id ID) (n int, err error) {
+	x, done, err := h.Read(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	q, err := x.DB.Querier(0, time.Now().Add(time.Hour).UnixMilli())
+	if err != nil {
+		return 0, err
+	}
+	defer q.Close()
+	set := q.Select(ctx, false, nil, labels.MustNewMatcher(labels.MatchEqual, "__name__", "up"))
+	for set.Next() {
+		for it := set.At().Iterator(nil); it.Next() != 0; {
+			n++
+		}
+	}
+	return n, set.Err()
+}
+
+func (h *harness) wantSamples(id ID, want int) {
+	h.t.Helper()
+	if got, err := h.samples(id); err != nil || got != want {
+		h.t.Errorf("%d samples, %v; want %d", got, err, want)
+	}
+}
+
+const customerKey = "arn:aws:kms:eu-central-1:111122223333:key/1"
+
+func TestKeyLostAndFound(t *testing.T) {
+	h := newHarness(t)
+	mine, other := h.add("ws-mine", customerKey), h.add("ws-other", "")
+	for i := range 3 {
+		if err := errors.Join(h.write(mine, float64(i)), h.write(other, float64(i))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond) // samples of one millisecond would be one
+	}
+	x, done, err := h.Use(ctx, mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inUse, cancel := x.Context(ctx)
+	defer cancel()
+
+	for name, c := range map[string]struct {
+		lose, find func()
+		code       string
+	}{
+		"disabled": {func() { h.kms.disabled = true }, func() { h.kms.disabled = false }, "DisabledException"},
+		"denied":   {func() { h.kms.denied = true }, func() { h.kms.denied = false }, "AccessDeniedException"},
+	} {
+		h.kms.set(c.lose)
+		var k *KeyError
+		if err := h.write(mine, 1); !errors.As(err, &k) || k.Code != c.code || !k.Retryable() || !strings.Contains(k.Error(), mine.ARN()) {
+			t.Errorf("%s: a write says %v", name, err)
+		}
+		if _, err := h.samples(mine); !errors.As(err, &k) {
+			t.Errorf("%s: a query says %v", name, err)
+		}
+		if h.dir.have[mine].Lost {
+			t.Fatalf("%s: the workspace is marked as lost", name)
+		}
+		if slices.Contains(h.Open(), mine) {
+			t.Errorf("%s: the workspace is still open", name)
+		}
+		h.kms.set(c.find)
+		h.wantSamples(mine, 3)
+	}
+	var k *KeyError
+	if context.Cause(inUse) == nil || !errors.As(x.Closed(), &k) {
+		t.Errorf("who had it in use was told %v, %v", context.Cause(inUse), x.Closed())
+	}
+	if app := x.DB.Appender(ctx); app != nil {
+		_, err := app.Append(0, labels.FromStrings("__name__", "up"), 1, 1)
+		if err = errors.Join(err, app.Commit()); !errors.Is(err, series.ErrClosed) {
+			t.Errorf("appending to what was closed: %v", err)
+		}
+	}
+	done()
+	h.restart()
+	h.wantSamples(mine, 3)
+	h.wantSamples(other, 3)
+}
+
+// Each of the three grants is needed, and what is gone stays gone.
+func TestAnyGrantRevoked(t *testing.T) {
+	for i := range 3 {
+		h := newHarness(t)
+		id, other := h.add("ws-mine", customerKey), h.add("ws-other", "arn:aws:kms:eu-central-1:111122223333:key/2")
+		if err := errors.Join(h.write(id, 1), h.write(other, 1)); err != nil {
+			t.Fatal(err)
+		}
+		source, grant := Sources(id.ARN())[i], h.dir.have[id].Grants[i]
+		h.dir.have[other].Grants = []string{"o0", "o1", "o2"}
+		h.kms.set(func() { h.kms.revoked[source], h.kms.revoked[grant] = true, true })
+		var k *KeyError
+		if _, err := h.samples(id); !errors.As(err, &k) || !k.Lost || k.Retryable() {
+			t.Errorf("grant %d: a query says %v", i, err)
+		}
+		h.kms.set(func() { clear(h.kms.revoked) }) // one like it is no help
+		if err := h.write(id, 1); !errors.As(err, &k) || !k.Lost {
+			t.Errorf("grant %d: a write says %v", i, err)
+		}
+		h.wantSamples(other, 1)
+	}
+}
+
+func TestReaderNeedsTheKey(t *testing.T) {
+	h := newHarness(t)
+	id, owned := h.add("ws-mine", customerKey), h.add("ws-owned", "")
+	h.kms.set(func() { h.kms.reader = false })
+	asked := call.With(ctx, &call.Call{Principal: &identity.Principal{Account: "111122223333"}, Region: "eu-central-1"})
+	_, done, err := h.Use(asked, id)
+	if err != nil {
+		t.Fatalf("use: %v", err)
+	}
+	done()
+	var e *wire.Error
+	if _, _, err := h.Read(asked, id); !errors.As(err, &e) || e.Code != "AccessDeniedException" || e.Status != 403 {
+		t.Errorf("read without the right: %v", err)
+	}
+	if !slices.Contains(h.Open(), id) {
+		t.Error("a reader who may not has closed the workspace")
+	}
+	h.kms.set(func() { h.kms.reader = true })
+	for _, id := range []ID{id, owned} {
+		_, done, err := h.Read(asked, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+	}
+}
+
+func TestCheckIsSharedByThoseWhoWait(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", customerKey)
+	if err := h.write(id, 1); err != nil {
+		t.Fatal(err)
+	}
+	block := make(chan struct{})
+	h.kms.set(func() { h.kms.decrypts, h.kms.block = 0, block })
+	const many = 50
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	for range many {
+		wg.Go(func() {
+			_, done, err := h.Use(ctx, id)
+			if err != nil {
+				failed.Add(1)
+				return
+			}
+			done()
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // they gather; should some come later, there are more checks, still few
+	close(block)
+	wg.Wait()
+	if failed.Load() > 0 {
+		t.Errorf("%d uses failed", failed.Load())
+	}
+	if n := h.kms.decrypts; n > 3*many/2 {
+		t.Errorf("%d uses at one moment asked KMS %d times", many, n)
+	}
+}
+
+// An answer that was on its way when the question was put does not count.
+func TestGateAsksAgain(t *testing.T) {
+	var g gate
+	first, begun := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := g.ask(ctx, func() error { close(begun); <-first; return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	gone := errors.New("gone")
+	var asked atomic.Int64
+	for range 10 {
+		wg.Go(func() {
+			if err := g.ask(ctx, func() error { asked.Add(1); return gone }); !errors.Is(err, gone) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	close(first)
+	wg.Wait()
+	if n := asked.Load(); n == 0 || n > 10 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", "")
+	x, done, err := h.Use(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	long := bytes.Repeat([]byte("canary-in-the-clear "), 60_000)
+	for _, text := range [][]byte{[]byte("canary-in-the-clear"), long, {}, long, []byte("short")} {
+		if err := x.PutDocument(ctx, "rules/a", text, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Document(ctx, "rules/a"); err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("%d bytes came back as %d, %v", len(text), len(got), err)
+		}
+	}
+	if err := x.PutDocument(ctx, "rules/b", long, nil); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := x.Documents(ctx, "rules/"); err != nil || !slices.Equal(list, []string{"rules/a", "rules/b"}) {
+		t.Errorf("listed %v, %v", list, err)
+	}
+	sealed, err := x.sealed(ctx, "rules/a")
+	if err != nil || bytes.Contains(sealed, []byte("canary")) {
+		t.Errorf("sealed: %v", err)
+	}
+	if _, err := x.Open(ctx, "rules/other", sealed); !errors.Is(err, seal.ErrCorrupt) {
+		t.Errorf("opened under another name: %v", err)
+	}
+	for _, at := range []int{0, 1, 5, len(sealed) - 1} {
+		bad := bytes.Clone(sealed)
+		bad[at] ^= 1
+		if _, err := x.Open(ctx, "rules/a", bad); !errors.Is(err, seal.ErrCorrupt) {
+			t.Errorf("byte %d changed: %v", at, err)
+		}
+	}
+	stop := errors.New("stop")
+	if err := x.PutDocument(ctx, "rules/a", []byte("not kept"), func(store.Tx) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	if err := x.DeleteDocument(ctx, "rules/a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Document(ctx, "rules/a"); !errors.Is(err, ErrNoDocument) {
+		t.Errorf("deleted document: %v", err)
+	}
+}
+
+// TestErase: nothing is left of a workspace, and nothing of another is touched.
+func TestErase(t *testing.T) {
+	h := newHarness(t)
+	gone, stays := h.add("ws-gone", ""), h.add("ws-stays", "")
+	for _, id := range []ID{gone, stays} {
+		if err := h.write(id, 1); err != nil {
+			t.Fatal(err)
+		}
+		x, done, err := h.Use(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(x.DB.Flush(ctx), x.PutDocument(ctx, "long", make([]byte, 300_000), nil)); err != nil {
+			t.Fatal(err)
+		}
+		done()
+	}
+	before := h.blobs()
+	if err := h.Erase(ctx, gone); err != nil {
+		t.Fatal(err)
+	}
+	if after := h.blobs(); after == 0 || after*2 != before {
+		t.Errorf("of %d blobs %d are left", before, after)
+	}
+	if keys, _, err := h.remains(ctx, gone); err != nil || len(keys) > 0 {
+		t.Errorf("left in the store: %q, %v", keys, err)
+	}
+	h.wantSamples(stays, 1)
+}
+
+func (h *harness) blobs() (n int) {
+	for _, err := range h.opts.Blobs.List(ctx, blobPrefix, "") {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// TestOrphansAreSwept: a blob that was written and never named is gone when the workspace is opened again.
+func TestOrphansAreSwept(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", "")
+	if err := h.write(id, 1); err != nil {
+		t.Fatal(err)
+	}
+	x, done, err := h.Use(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := x.keep(ctx, []byte("sealed bytes that nobody names"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
+	h.restart()
+	h.wantSamples(id, 1)
+	if _, err := h.opts.Blobs.Stat(ctx, d.Blob); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("the orphan is there: %v", err)
+	}
+	if n := h.blobs(); n != 0 {
+		t.Errorf("%d blobs are left", n)
+	}
+}
+
+func TestTrimClosesTheLeastUsed(t *testing.T) {
+	h := newHarness(t)
+	h.opts.Budget = 2*baseCost + 10*seriesCost
+	h.restart()
+	var ids []ID
+	for i := range 4 {
+		id := h.add(fmt.Sprint("ws-", i), "")
+		ids = append(ids, id)
+		if err := h.write(id, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	_, done, err := h.Use(ctx, ids[0]) // the oldest is in use
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Trim()
+	open := h.Open()
+	if len(open) != 2 || !slices.Contains(open, ids[0]) || !slices.Contains(open, ids[3]) {
+		t.Errorf("open are %v", open)
+	}
+	done()
+	for _, id := range ids {
+		h.wantSamples(id, 1)
+	}
+	h.now = func() time.Time { return time.Now().Add(time.Hour) }
+	h.Trim()
+	if open := h.Open(); len(open) > 0 {
+		t.Errorf("after an hour, open are %v", open)
+	}
+}
+
+func TestUpkeepLeavesLockedWorkspacesAlone(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", customerKey)
+	if err := h.write(id, 1); err != nil {
+		t.Fatal(err)
+	}
+	h.Upkeep(ctx, []ID{id})
+	h.kms.set(func() { h.kms.disabled = true })
+	h.Upkeep(ctx, []ID{id})
+	if open := h.Open(); len(open) > 0 {
+		t.Errorf("open are %v", open)
+	}
+	h.kms.set(func() { h.kms.disabled = false })
+	h.wantSamples(id, 1)
+}
+
+func TestUnknownAndClosed(t *testing.T) {
+	h := newHarness(t)
+	if _, _, err := h.Use(ctx, ID{"r", "1", "ws-none"}); !errors.Is(err, ErrNoWorkspace) {
+		t.Errorf("got %v", err)
+	}
+	id := h.add("ws-mine", "")
+	if err := h.Tenants.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := h.Use(ctx, id); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A data key that was changed is damage, and not a matter of the customer's key.
+func TestChangedDataKeyIsCorrupt(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", customerKey)
+	k := newKeys(seal.NewKeys(h.kms), id, h.dir.have[id])
+	dk, err := k.Make(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dk.Wrapped[len(dk.Wrapped)-1] ^= 1
+	if _, err := k.Open(ctx, dk.Wrapped); !errors.Is(err, seal.ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParseDocument(f *testing.F) {
+	f.Add([]byte{1, 0, 1, 2, 3})
+	f.Add([]byte{1, 255, 255})
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		wrapped, body, err := parseDocument(sealed)
+		if err == nil && (len(wrapped) == 0 || len(wrapped)+len(body)+3 != len(sealed)) {
+			t.Errorf("%d bytes became %d and %d", len(sealed), len(wrapped), len(body))
+		}
+		if err != nil && !errors.Is(err, seal.ErrCorrupt) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
