@@ -18,6 +18,7 @@
 //	service.go                  Open, and what the service consists of
 //	names.go                    ARNs, the keys of the store
 //	workspace.go                the record of a workspace; making and deleting one
+//	settings.go                 configuration, logging, policy of a workspace
 //	grant.go                    a customer's key
 //	store.go token.go tags.go   reading and changing; client and page tokens; tags
 //	jobs.go                     work in the background

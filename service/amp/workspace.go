@@ -11,6 +11,7 @@ import (
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/job"
+	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -29,8 +30,12 @@ type workspace struct {
 	Proof  []byte   `json:"proof"`            // see tenant.Workspace
 	Lost   bool     `json:"lost,omitempty"`   // a grant is gone
 
-	Config configuration `json:"config"`
+	Config  configuration   `json:"config"`
+	Logging *logging        `json:"logging,omitempty"` // of rules and alerts
+	Queries *logging        `json:"queries,omitempty"` // of queries
+	Policy  *resourcePolicy `json:"policy,omitempty"`
 
+	policy *policy.Document  // Policy, parsed
 	opened *tenant.Workspace // the same, as package tenant takes it
 }
 
@@ -38,6 +43,7 @@ type workspace struct {
 type configuration struct {
 	RetentionDays int32                  `json:"retentionDays,omitempty"` // 0 for the default
 	OutOfOrder    int32                  `json:"outOfOrder,omitempty"`    // seconds
+	RuleOffset    int32                  `json:"ruleOffset,omitempty"`    // seconds
 	PerLabelSet   []tenant.LabelSetLimit `json:"perLabelSet,omitempty"`
 }
 
@@ -55,6 +61,7 @@ func (w *workspace) limits() tenant.Limits {
 		l.Retention = time.Duration(w.Config.RetentionDays) * 24 * time.Hour
 	}
 	l.OutOfOrder = time.Duration(w.Config.OutOfOrder) * time.Second
+	l.RuleOffset = time.Duration(w.Config.RuleOffset) * time.Second
 	l.PerLabelSet = w.Config.PerLabelSet
 	return l
 }
@@ -66,6 +73,10 @@ func decodeWorkspace(text []byte) (*workspace, error) {
 		return nil, fmt.Errorf("record of a workspace: %w", err)
 	}
 	w.opened = &tenant.Workspace{ARN: w.arn(), Key: w.Key, Grants: w.Grants, Proof: w.Proof, Lost: w.Lost, Limits: w.limits()}
+	var err error
+	if w.policy, err = w.Policy.document(w.ID.Workspace); err != nil {
+		return nil, fmt.Errorf("policy of a workspace: %w", err)
+	}
 	return w, nil
 }
 

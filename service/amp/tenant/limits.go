@@ -39,6 +39,7 @@ type Limits struct {
 
 	Retention  time.Duration // "Retention time for ingested data"
 	OutOfOrder time.Duration // how far behind the newest sample of a series another may be
+	RuleOffset time.Duration // how far back rules look, so that samples have come when they are asked for
 	// PerLabelSet are the limits of the workspace's configuration.
 	PerLabelSet []LabelSetLimit
 }
