@@ -1,12 +1,17 @@
 package claims
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -144,5 +149,97 @@ func TestA14_ThreeGrantsByTheCaller(t *testing.T) {
 	}
 	if made != 3 {
 		t.Errorf("the trail has %d grants, want 3", made)
+	}
+}
+
+// ampRaw sends a request of Managed Prometheus as its bytes are given, so that it can hold what no SDK would send.
+func ampRaw(t testing.TB, h *house.House, who aws.Credentials, method, path, body string) (status int, text string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, h.Endpoint+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "aps", house.Region, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	res, err := h.HTTP().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
+// TestA15_A16_UsesOfTheKeyAreRecorded: each with the workspace's ARN as the whole encryption context, as the service's own act; that the
+// key was looked up, as the creator's.
+func TestA15_A16_UsesOfTheKeyAreRecorded(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	key := newKey(t, admin, "")
+	maker := h.As(h.User("maker", document(allow(`["aps:*","kms:CreateGrant","kms:DescribeKey"]`, "*"))))
+	id := newWorkspace(t, maker, key)
+	used := 0
+	for _, e := range events(t, admin, "GenerateDataKey") {
+		used++
+		pairs := e.contextOf()
+		if len(pairs) != 1 || pairs["aws:aps:arn"] != workspaceARN(h, id) || e.UserIdentity.Type != "AWSService" || e.UserIdentity.InvokedBy != "aps.amazonaws.com" ||
+			e.RequestParameters["keySpec"] != "AES_256" || !strings.Contains(e.text, `"sharedEventID"`) {
+			t.Errorf("a use is recorded as\n%s", e.text)
+		}
+	}
+	if used == 0 {
+		t.Error("no use of the key is in the trail")
+	}
+	e := latest(t, admin, "DescribeKey", func(e *event) bool { return e.UserIdentity.InvokedBy == "aps.amazonaws.com" })
+	if e.UserIdentity.ARN != arnOf(t, maker) {
+		t.Errorf("DescribeKey is recorded as by %+v", e.UserIdentity)
+	}
+}
+
+// TestA15_PoliciesSeeTheContext: who makes a workspace can be held to keys by the context of the grants.
+func TestA15_PoliciesSeeTheContext(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	key := newKey(t, admin, "")
+	for name, like := range map[string]string{"in": "arn:aws:aps:" + house.Region + ":" + h.Account + ":workspace/*", "out": "arn:aws:aps:*:*:other/*"} {
+		maker := h.As(h.User(name, document(allow(`["aps:*","kms:DescribeKey"]`, "*"),
+			`{"Effect":"Allow","Action":"kms:CreateGrant","Resource":"*","Condition":{"StringLike":{"kms:EncryptionContext:aws:aps:arn":"`+like+`"}}}`)))
+		_, err := maker.AMP().CreateWorkspace(ctx, &amp.CreateWorkspaceInput{KmsKeyArn: &key})
+		code := map[string]string{"in": "", "out": "AccessDeniedException"}[name]
+		want(t, "a workspace whose context is "+name+" the condition", err, code)
+	}
+}
+
+// TestA18_PolicyThatNamesTheService: the least key policy lets a user make a workspace through the service and do nothing with the key by himself; the
+// key may be another account's.
+func TestA18_PolicyThatNamesTheService(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	_, credentials := h.NewAccount("second")
+	owner := h.As(credentials)
+	statement := `{"Sid":"allow access to principals authorized to use Amazon Managed Prometheus","Effect":"Allow","Principal":{"AWS":"` + h.Account + `"},
+		"Action":["kms:DescribeKey","kms:CreateGrant","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*",
+		"Condition":{"StringEquals":{"kms:ViaService":"aps.` + house.Region + `.amazonaws.com","kms:CallerAccount":"` + h.Account + `"}}}`
+	ownerAccount := strings.Split(arnOf(t, owner), ":")[4]
+	foreign := newKey(t, owner, document(delegate(ownerAccount), statement))
+	own := newKey(t, admin, "")
+	keyPolicy(t, admin, own, document(delegate(h.Account), statement))
+	for name, key := range map[string]string{"the own account's": own, "another account's": foreign} {
+		id := newWorkspace(t, admin, key)
+		if out, err := admin.AMP().DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &id}); err != nil || *out.Workspace.KmsKeyArn != key {
+			t.Errorf("%s key: %+v, %v", name, out, err)
+		}
+		deleteWorkspace(t, admin, id)
+	}
+	_, err := admin.KMS().GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &foreign, KeySpec: kmstypes.DataKeySpecAes256})
+	want(t, "the other account's key, used directly", err, "AccessDeniedException")
+	if g := grantsOn(t, owner, foreign); len(g) != 0 {
+		t.Errorf("left grants %v", g)
 	}
 }

@@ -95,6 +95,7 @@ func newSweep(t *testing.T, h *house.House) *sweep {
 		"iam.GetMFADevice.UserName": nil, "sts.AssumeRole.SerialNumber": nil, "sts.GetSessionToken.SerialNumber": nil,
 	}}
 	maps.Copy(s.values, protonValues(t, h))
+	maps.Copy(s.values, ampValues(t, h))
 	return s
 }
 
@@ -140,6 +141,7 @@ func (s *sweep) run(t *testing.T, caller house.Account, judge func(service, oper
 	n := 0
 	for service, client := range map[string]any{
 		"kms": caller.KMS(), "s3": caller.S3(), "iam": caller.IAM(), "sts": caller.STS(), "cloudtrail": caller.CloudTrail(), "proton": caller.Proton(),
+		"aps": caller.AMP(),
 	} {
 		text, err := s.h.Run("operations", service)
 		if err != nil {

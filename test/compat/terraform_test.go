@@ -89,6 +89,12 @@ func TestTerraformMaterial(t *testing.T) {
 	terraformRound(t, "testdata/material.tf", "eu-south-1")
 }
 
+// TestTerraformPrometheus does the same with workspaces of Managed Prometheus. A workspace whose alias changes stays the same one.
+func TestTerraformPrometheus(t *testing.T) {
+	t.Parallel()
+	terraformRound(t, "testdata/prometheus.tf", "eu-west-1", "-var", "revision=two")
+}
+
 // terraformRound applies a configuration in a house with another region, sees that a second plan has nothing
 // to do, applies it once more with the arguments of change, if there are any, and destroys it again.
 func terraformRound(t *testing.T, file, other string, change ...string) {
