@@ -1,21 +1,24 @@
 package compat
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
 )
 
-// block is some commands of the tour, and what a person who types them sees.
+// block is some commands of a page, and what a person who types them sees.
 type block struct {
-	line     int // of README.md
+	line     int // of the page
 	commands string
 	shows    []string // lines that come in this order, others may stand between; … stands for anything
 }
@@ -23,18 +26,17 @@ type block struct {
 // fences are the blocks of a text in Markdown.
 var fences = regexp.MustCompile("(?ms)^```(sh|text)\n(.*?)^```$")
 
-// tour reads the blocks between the marks of the tour in README.md. A block of text belongs to
-// the commands before it.
-func tour(t *testing.T) (blocks []block) {
+// blocksOf reads the blocks between two marks of a page. A block of text belongs to the commands before it.
+func blocksOf(t *testing.T, page, begin, end string) (blocks []block) {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	all, err := os.ReadFile(filepath.Join(root(t), page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(readme), "<!-- the tour begins -->")
-	text, _, ended := strings.Cut(rest, "<!-- the tour ends -->")
+	before, rest, ok := strings.Cut(string(all), begin)
+	text, _, ended := strings.Cut(rest, end)
 	if !ok || !ended {
-		t.Fatal("README.md has no tour between its marks")
+		t.Fatalf("%s has no %s and %s", page, begin, end)
 	}
 	for _, m := range fences.FindAllStringSubmatchIndex(text, -1) {
 		kind, content := text[m[2]:m[3]], text[m[4]:m[5]]
@@ -45,10 +47,13 @@ func tour(t *testing.T) (blocks []block) {
 		}
 	}
 	if len(blocks) < 5 {
-		t.Fatalf("the tour has only %d blocks", len(blocks))
+		t.Fatalf("%s has only %d blocks", page, len(blocks))
 	}
 	return blocks
 }
+
+// pageTime bounds a session. Waiters of the AWS CLI wait for an hour.
+const pageTime = 8 * time.Minute
 
 // mark begins a line that the test's own parts of the script print.
 const mark = "\x1e"
@@ -67,6 +72,17 @@ func script(blocks []block) string {
 // TestTour runs the README's tour, word for word, with the AWS CLI: Debian's where it is there.
 func TestTour(t *testing.T) {
 	t.Parallel()
+	env := []string{}
+	if testing.Short() {
+		env = append(env, "SIZE=33554432") // else 1 GiB, as README.md says
+	}
+	runPage(t, house.Start(t), "README.md", blocksOf(t, "README.md", "<!-- the tour begins -->", "<!-- the tour ends -->"), env...)
+}
+
+// runPage runs the blocks of a page as one shell session of the user who runs the house, with the AWS CLI and
+// the program itself, and compares what is printed with what the page shows.
+func runPage(t *testing.T, h *house.House, page string, blocks []block, env ...string) {
+	t.Helper()
 	found := clients()
 	if len(found) == 0 {
 		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
@@ -74,19 +90,19 @@ func TestTour(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		outside.Missing(t, "there is no bash: %v", err)
 	}
-	client := found[0]
-	h := house.Start(t)
 	bin := t.TempDir()
-	if err := os.Symlink(client, filepath.Join(bin, "aws")); err != nil {
-		t.Fatal(err)
+	for name, program := range map[string]string{"aws": found[0], "strongroom": house.Binary(t)} {
+		if err := os.Symlink(program, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	blocks := tour(t)
-	session := exec.Command("bash", "--noprofile", "--norc", "-c", script(blocks))
+	ctx, stop := context.WithTimeout(t.Context(), pageTime)
+	defer stop()
+	session := exec.CommandContext(ctx, "bash", "--noprofile", "--norc", "-c", script(blocks))
+	session.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	session.Cancel = func() error { return syscall.Kill(-session.Process.Pid, syscall.SIGKILL) } // with what it waits for
 	session.Dir = root(t)
-	session.Env = append(first(bare(t, h), bin), "TMPDIR="+t.TempDir())
-	if testing.Short() {
-		session.Env = append(session.Env, "SIZE=33554432") // else 1 GiB, as README.md says
-	}
+	session.Env = append(append(first(bare(t, h), bin), "TMPDIR="+t.TempDir()), env...)
 	output, err := session.CombinedOutput()
 	if err != nil {
 		t.Errorf("the session ended with %v", err)
@@ -97,15 +113,15 @@ func TestTour(t *testing.T) {
 	}
 	for i, block := range blocks {
 		if err := block.check(parts[i+1]); err != nil {
-			t.Errorf("README.md:%d: %v\nThe commands:\n%s\nThe output:\n%s", block.line, err, block.commands, parts[i+1])
+			t.Errorf("%s:%d: %v\nThe commands:\n%s\nThe output:\n%s", page, block.line, err, block.commands, parts[i+1])
 		}
 	}
 	if output, err := h.Run("check"); err != nil {
-		t.Errorf("after the tour: check: %v\n%s", err, output)
+		t.Errorf("afterwards: check: %v\n%s", err, output)
 	}
 }
 
-// check compares what a block printed with what the README says it shows.
+// check compares what a block printed with what the page says it shows.
 func (b *block) check(output string) error {
 	failures, errors := strings.Count(output, mark+"failed: "), 0
 	lines := strings.Split(output, "\n")
