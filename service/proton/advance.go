@@ -62,6 +62,11 @@ func (s *Service) step(ctx context.Context, p place, rec *record[deployment]) (P
 	if rec.V.Phase == queued && cancel {
 		return Progress{Status: api.DeploymentStatusCancelled}, nil
 	}
+	if rec.V.Phase == queued {
+		if waits, err := s.pipelineWaits(ctx, p, rec); err != nil || waits {
+			return Progress{Status: api.DeploymentStatusInProgress}, err
+		}
+	}
 	d, err := s.delivery(ctx, p, rec)
 	var bad *failure
 	if errors.As(err, &bad) {

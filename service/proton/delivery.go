@@ -45,8 +45,38 @@ func (s *Service) delivery(ctx context.Context, p place, rec *record[deployment]
 			return nil, err
 		}
 	}
+	if g.job.Before, err = g.before(ctx); err != nil {
+		return nil, err
+	}
 	d.Files, err = render.Files(ctx, g.part, g.job)
 	return d, asFailure(err)
+}
+
+// before are the files that were last brought into being, of what is to be deleted and of a component that is
+// detached and changed in nothing else: its infrastructure stays, and what its template says of a service
+// instance has no values any more (AWS Proton user guide, "Component states").
+func (g *gathering) before(ctx context.Context) (map[string][]byte, error) {
+	v := &g.x.V
+	detached := v.Kind == api.DeploymentTargetResourceTypeComponent && wire.Val(v.ServiceInstanceName) == ""
+	if v.LastSucceededDeploymentId == nil || g.part.Engine != bundle.Jinja || !detached && !g.rec.V.Delete {
+		return nil, nil
+	}
+	last, err := get[deployment](ctx, g.s, key("de", g.p, *v.LastSucceededDeploymentId))
+	if errors.Is(err, store.ErrNotFound) || err == nil && last.V.Rendered == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if was := last.V.TargetState; detached && (was == nil || was.Component == nil || wire.Val(was.Component.TemplateFile) != wire.Val(v.TemplateFile)) {
+		return nil, nil
+	}
+	files, err := g.s.renderedFiles(ctx, last)
+	before := make(map[string][]byte, len(files))
+	for _, f := range files {
+		before[f.Name] = f.Data
+	}
+	return before, err
 }
 
 // asFailure turns what the author of a bundle or spec has to mend into a failure.

@@ -46,12 +46,15 @@ func (s *Service) settle(ctx context.Context, j job.Job) error {
 		if err != nil {
 			return known(err, nil)
 		}
-		if len(rec.V.Leaving) > 0 {
-			return nil // takeDown will ask again
-		}
 		all, err := subjectsOf(tx, p, name)
 		if err != nil {
 			return err
+		}
+		if err := s.wakePipeline(tx, p, all); err != nil {
+			return err
+		}
+		if len(rec.V.Leaving) > 0 {
+			return nil // takeDown will ask again
 		}
 		broken := false
 		for _, x := range all {
@@ -73,6 +76,51 @@ func (s *Service) settle(ctx context.Context, j job.Job) error {
 		rec.V.Status, rec.V.LastModifiedAt = next, s.at()
 		return rec.putPlain(tx)
 	})
+}
+
+// A pipeline is made after the instances of its service: its template may name their outputs. Its first deployment
+// waits until none of those that make an instance goes on any more.
+
+// makingInstances reports whether an instance has a deployment that goes on and is its first.
+func makingInstances(all []*record[subject]) bool {
+	for _, x := range all {
+		if x.V.Kind == api.DeploymentTargetResourceTypeServiceInstance && x.V.Open != "" && !x.V.Succeeded {
+			return true
+		}
+	}
+	return false
+}
+
+// pipelineWaits reports whether a deployment is the first one of a pipeline, which has to wait.
+func (s *Service) pipelineWaits(ctx context.Context, p place, d *record[deployment]) (waits bool, err error) {
+	if d.V.Delete || d.V.TargetState == nil || d.V.TargetState.ServicePipeline == nil {
+		return false, nil
+	}
+	err = s.db.View(ctx, func(r store.Reader) error {
+		x, err := peek[subject](r, d.V.Subject)
+		if err != nil || x.V.Succeeded {
+			return known(err, nil)
+		}
+		all, err := subjectsOf(r, p, wire.Val(x.V.ServiceName))
+		waits = makingInstances(all)
+		return err
+	})
+	return waits, err
+}
+
+// wakePipeline lets the first deployment of a pipeline go on when it need not wait any more.
+func (s *Service) wakePipeline(tx store.Tx, p place, all []*record[subject]) error {
+	for _, x := range all {
+		if x.V.Kind != api.DeploymentTargetResourceTypeServicePipeline || x.V.Open == "" || x.V.Succeeded || makingInstances(all) {
+			continue
+		}
+		d, err := peek[deployment](tx, key("de", p, x.V.Open))
+		if err != nil || d.V.Phase != queued {
+			return known(err, nil)
+		}
+		return s.wake(tx, p, x.V.Open)
+	}
+	return nil
 }
 
 // settled is the status after all deployments have ended.

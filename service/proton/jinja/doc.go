@@ -11,7 +11,7 @@
 // The words, the precedence and the printing (True, None, ['a', 1]) are those of Jinja2
 // with its defaults: no autoescaping, no trimming of blocks, one newline taken off the
 // end. An undefined value is strict, as AWS Proton has it: to print it, loop over it or
-// filter it fails, while "is defined", default() and a plain truth test are allowed, also
+// filter it fails, while "is defined", default(), length (0) and a plain truth test are allowed, also
 // for a member of something undefined.
 //
 //	lex.go               text to tokens

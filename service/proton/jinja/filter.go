@@ -35,7 +35,7 @@ func init() {
 		"string":   {nil, false, func(r *run, v any, _ []any) (any, error) { return r.printed(v) }},
 		"safe":     {nil, false, func(r *run, v any, _ []any) (any, error) { return r.printed(v) }},
 		"tojson":   {[]param{with("indent", nil)}, false, toJSON},
-		"length":   {nil, false, length},
+		"length":   {nil, true, length},
 		"dictsort": {[]param{with("case_sensitive", false), with("by", "key"), with("reverse", false)}, false, dictsort},
 		"items": {nil, false, func(r *run, v any, _ []any) (any, error) {
 			o, ok := v.(*document.Object)
@@ -151,8 +151,12 @@ func round(_ *run, v any, a []any) (any, error) {
 	return f, nil
 }
 
+// length is 0 of something undefined, as in Jinja2: AWS's own templates ask in this way whether a component
+// is attached (AWS Proton user guide, "Component CloudFormation IaC file parameter details").
 func length(_ *run, v any, _ []any) (any, error) {
 	switch v := v.(type) {
+	case *undefined:
+		return int64(0), nil
 	case string:
 		return int64(utf8.RuneCountInString(v)), nil
 	case *list:

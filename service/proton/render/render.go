@@ -2,6 +2,7 @@ package render
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -35,6 +36,9 @@ type Job struct {
 	DeploymentID               string
 	Tags                       *document.Object // of proton_tags; nil for none
 	Deleted                    bool             // the resource is gone: its files stay and say so
+	// Before are the templates as they were last rendered, by name, of a resource that is to stay as it is or to go:
+	// they stand where a template can't be rendered any more, because what it names is gone.
+	Before map[string][]byte
 }
 
 // Files renders a part of a bundle. The names are relative to the folder that Folder names
@@ -69,6 +73,10 @@ func cloudFormation(ctx context.Context, in *bundle.Infrastructure, job Job) ([]
 			return nil, err
 		}
 		text, err := t.Execute(ctx, values, jinja.Limits{})
+		var bad *bundle.Error
+		if before, ok := job.Before[name]; ok && errors.As(err, &bad) {
+			text, err = string(before), nil
+		}
 		if err != nil {
 			return nil, err
 		}

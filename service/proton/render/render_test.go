@@ -218,3 +218,24 @@ environment = {
 		t.Errorf("got\n%s\nwant\n%s", got[InputHCL], want)
 	}
 }
+
+// What is to stay or to go does not need what its template names any more.
+func TestBefore(t *testing.T) {
+	b, err := bundle.Component(protonbundles.File(t, "cfn-component", "template.yaml"), protonbundles.File(t, "cfn-component", "manifest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := Job{Kind: Component, ResourceARN: "arn:k", EnvironmentARN: "arn:e", DeploymentID: "d", Data: Data{Environment: &EnvironmentData{Name: "dev"}, Component: &ComponentData{Name: "files"}}}
+	if _, err := Files(context.Background(), b.Component, job); err == nil {
+		t.Error("a component without a service instance was rendered with its name")
+	}
+	job.Before = map[string][]byte{"component.yaml": []byte("as it was")}
+	if got := texts(t, b.Component, job); got["component.yaml"] != "as it was" || !strings.Contains(got[MetadataFile], `"arn:k"`) {
+		t.Errorf("rendered as %q", got)
+	}
+	// Where the template can be rendered, it is.
+	job.Data.Service, job.Data.Instance = &ServiceData{Name: "shop"}, &InstanceData{Name: "shop-dev"}
+	if got := texts(t, b.Component, job); !strings.Contains(got["component.yaml"], "shop-shop-dev-files") {
+		t.Errorf("rendered as %q", got)
+	}
+}
