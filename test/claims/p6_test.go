@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/proton"
+	"github.com/aws/aws-sdk-go-v2/service/proton/types"
 
 	"github.com/strongroom/strongroom/test/house"
 )
@@ -50,9 +51,16 @@ func TestP6_WhoMayNotGrantMakesNoTemplate(t *testing.T) {
 				_, err := maker.Proton().CreateServiceTemplate(ctx, &proton.CreateServiceTemplateInput{Name: aws.String("network"), EncryptionKey: &key})
 				return err
 			},
+			"repository": func() error {
+				_, err := maker.Proton().CreateRepository(ctx, &proton.CreateRepositoryInput{
+					Name: aws.String("team/live"), Provider: types.RepositoryProviderGithub, EncryptionKey: &key,
+					ConnectionArn: aws.String("arn:aws:codestar-connections:" + house.Region + ":" + h.Account + ":connection/one"),
+				})
+				return err
+			},
 		} {
 			if err := create(); house.ErrorCode(err) != "AccessDeniedException" || !strings.Contains(messageOf(err), "kms:CreateGrant") {
-				t.Errorf("%s, %s template: %v, want AccessDeniedException that names kms:CreateGrant", name, family, err)
+				t.Errorf("%s, %s: %v, want AccessDeniedException that names kms:CreateGrant", name, family, err)
 			}
 		}
 		_, err := maker.Proton().GetEnvironmentTemplate(ctx, &proton.GetEnvironmentTemplateInput{Name: aws.String("network")})
