@@ -34,7 +34,7 @@ func (g *gathering) pipeline(ctx context.Context) error {
 		return err
 	}
 	g.job.Data.Pipeline = &render.PipelineData{Inputs: in, Outputs: outputsOf(v.Outputs)}
-	if g.job.Data.Instances, err = g.siblings(ctx, parsed); err != nil {
+	if g.job.Data.Instances, err = g.siblings(ctx, parsed, b.Schema.Service); err != nil {
 		return err
 	}
 	settings, err := g.s.settings(ctx, g.p)
@@ -52,8 +52,9 @@ func (g *gathering) pipeline(ctx context.Context) error {
 }
 
 // siblings are the instances of the service as its pipeline sees them: those of its own spec
-// first, in their order, then those that were added to the service since. One that is gone, or going, is left out.
-func (g *gathering) siblings(ctx context.Context, own *spec.Spec) (list []render.InstanceData, err error) {
+// first, in their order, then those that were added to the service since. One that is gone, or going, is left out; t is
+// the type of their inputs in the pipeline's own version.
+func (g *gathering) siblings(ctx context.Context, own *spec.Spec, t *schema.Type) (list []render.InstanceData, err error) {
 	var names []string
 	err = g.s.db.View(ctx, func(r store.Reader) error {
 		names, err = keysBelow(r, within("si", g.p, *g.x.V.ServiceName))
@@ -77,13 +78,31 @@ func (g *gathering) siblings(ctx context.Context, own *spec.Spec) (list []render
 			list = append(list, *d)
 		}
 	}
+	if !g.rec.V.Delete {
+		return list, nil
+	}
+	for _, in := range own.Instances { // a pipeline goes together with its instances, and its templates may speak of them
+		if !slices.ContainsFunc(list, func(d render.InstanceData) bool { return d.Name == in.Name }) {
+			list = append(list, g.late(in, own, t))
+		}
+	}
 	return list, nil
+}
+
+// late is an instance that was gone before its pipeline.
+func (g *gathering) late(in spec.Instance, own *spec.Spec, t *schema.Type) render.InstanceData {
+	d := render.InstanceData{Name: in.Name, Inputs: in.Inputs, Environment: &render.EnvironmentData{Name: in.Environment, AccountID: g.p.account}}
+	if full, problems := own.CheckInstance(in.Name, t); len(problems) == 0 {
+		d.Inputs = full
+	}
+	return d
 }
 
 // sibling is one of them. Each can run another version of the template, and each version has defaults of its own.
 func (g *gathering) sibling(ctx context.Context, name string, schemas map[string]*schema.Type) (*render.InstanceData, error) {
 	x, err := get[subject](ctx, g.s, key("si", g.p, *g.x.V.ServiceName, name))
-	if errors.Is(err, store.ErrNotFound) || err == nil && x.V.DeploymentStatus == api.DeploymentStatusDeleteInProgress {
+	going := err == nil && x.V.DeploymentStatus == api.DeploymentStatusDeleteInProgress && !g.rec.V.Delete
+	if errors.Is(err, store.ErrNotFound) || going {
 		return nil, nil
 	}
 	if err != nil {
