@@ -206,6 +206,20 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// TestSecretsInLongLines: wherever a secret stands in a line of many parts, it is found, and once.
+func TestSecretsInLongLines(t *testing.T) {
+	secret := "token: ghp_" + strings.Repeat("aB3", 12) + " "
+	for _, at := range []int{0, 3000, partSize - overlap - 20, partSize - 20, partSize - 3, 50_000} {
+		text := strings.Repeat("x ", at/2) + secret + strings.Repeat(" y", 40_000)
+		if got := secretsIn("f", []byte("first\n"+text)); len(got) != 1 || got[0].String() != "f:2: a GitHub token" {
+			t.Errorf("at %d: %v", at, got)
+		}
+	}
+	if got := secretsIn("f", []byte(strings.Repeat("://", 60_000))); len(got) != 0 {
+		t.Errorf("in hints alone: %v", got)
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	text := strings.Join([]string{
 		`Plain: AWS::SecretsManager::Secret`,
