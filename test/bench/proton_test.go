@@ -240,7 +240,7 @@ func newFleet(b *testing.B, many int) *fleet {
 		var spec strings.Builder
 		spec.WriteString("proton: ServiceSpec\ninstances:\n")
 		for i := range perService {
-			fmt.Fprintf(&spec, "- name: i%02d\n  environment: dev\n  spec: {image: 'registry.example.com/worker:1.%d'}\n", i, i)
+			fmt.Fprintf(&spec, "- name: i%02d\n  environment: dev\n  spec: {image: 'registry.example.com/worker:1.%d', settings: {}}\n", i, i)
 		}
 		_, err := a.CreateService(ctx, &proton.CreateServiceInput{Name: f.name(n), TemplateName: worker, TemplateMajorVersion: one, Spec: aws.String(spec.String())})
 		return err
@@ -248,6 +248,10 @@ func newFleet(b *testing.B, many int) *fleet {
 	b.Logf("%d instances were made in %v", many, time.Since(began))
 	f.calm(b)
 	b.Logf("and rendered %v after that", time.Since(began))
+	x, err := f.p.GetServiceInstance(ctx, &proton.GetServiceInstanceInput{ServiceName: f.name(0), Name: aws.String("i00")})
+	if err != nil || x.ServiceInstance.DeploymentStatus != types.DeploymentStatusInProgress {
+		b.Fatalf("an instance is %+v, %v: %s", x.ServiceInstance.DeploymentStatus, err, aws.ToString(x.ServiceInstance.DeploymentStatusMessage))
+	}
 	return f
 }
 
