@@ -40,6 +40,8 @@ type Room struct {
 	Quotas map[string]float64
 	// KeyStores is what the operator says about key stores outside of the house.
 	KeyStores KeyStores
+	// AlertReceivers is what the operator says about who receives alerts.
+	AlertReceivers AlertReceivers
 	// GitConnections is the operator's file of connections to Git repositories; "" for none.
 	GitConnections string
 
@@ -64,6 +66,19 @@ type KeyStores struct {
 	Timeout time.Duration
 	// Clusters are the PKCS#11 tokens that stand for CloudHSM clusters, by cluster id.
 	Clusters map[string]Cluster
+}
+
+// AlertReceivers is what the operator says about those to whom alerts are delivered: how far a definition of Managed
+// Prometheus reaches. The zero value is good for receivers on the public internet.
+type AlertReceivers struct {
+	// Roots are the authorities that certificates of receivers may come from; nil for the system's.
+	Roots *x509.CertPool
+	// Addresses say where a host name is reached: "10.1.2.3:8443". A name that is not listed must lead to a public address.
+	Addresses map[string]string
+	// Topics are the https addresses that stand for SNS topics, by the topic's ARN.
+	Topics map[string]string
+	// Timeout bounds a delivery; 0 for 20 seconds.
+	Timeout time.Duration
 }
 
 // Cluster is a PKCS#11 token that one account may use under the id of a CloudHSM cluster.

@@ -43,7 +43,8 @@ type config struct {
 	// Quotas are requests a second of an account in a region: by service, then by group of
 	// operations. What is not named has none.
 	Quotas    map[string]map[string]float64 `yaml:"quotas"`
-	KeyStores keyStores                     `yaml:"key-stores"` // of KMS, outside of the house
+	KeyStores keyStores                     `yaml:"key-stores"`      // of KMS, outside of the house
+	Receivers alertReceivers                `yaml:"alert-receivers"` // of Managed Prometheus
 }
 
 // limits are the gateway's, as an operator writes them. Zero takes the default.
@@ -136,7 +137,7 @@ func (c *config) under(from *config) {
 	}
 	c.Names = append(c.Names, from.Names...)
 	c.BucketHosts = append(c.BucketHosts, from.BucketHosts...)
-	c.Limits, c.Quotas, c.KeyStores = from.Limits, from.Quotas, from.KeyStores
+	c.Limits, c.Quotas, c.KeyStores, c.Receivers = from.Limits, from.Quotas, from.KeyStores, from.Receivers
 }
 
 var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
@@ -179,7 +180,7 @@ func (c *config) complete() error {
 	if c.Reads != "" && c.Reads != "synced" && c.Reads != "written" {
 		return fmt.Errorf("reads are %q or %q, not %q", "synced", "written", c.Reads)
 	}
-	return c.KeyStores.check()
+	return errors.Join(c.KeyStores.check(), c.Receivers.check())
 }
 
 // loopback reports whether an address and port can only be reached from this machine.

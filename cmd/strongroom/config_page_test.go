@@ -95,7 +95,8 @@ func TestConfigurationPage(t *testing.T) {
 	for name := range single {
 		t.Errorf("the page has the flag and command %s, which are not", name)
 	}
-	all := slices.Concat(keysOf(reflect.TypeFor[config]()), keysOf(reflect.TypeFor[limits]()), keysOf(reflect.TypeFor[keyStores]()), keysOf(reflect.TypeFor[cluster]()))
+	all := slices.Concat(keysOf(reflect.TypeFor[config]()), keysOf(reflect.TypeFor[limits]()), keysOf(reflect.TypeFor[keyStores]()), keysOf(reflect.TypeFor[cluster]()),
+		keysOf(reflect.TypeFor[alertReceivers]()))
 	for _, key := range all {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("the page does not have the key %s", key)

@@ -62,22 +62,11 @@ func (k *keyStores) check() error {
 // open reads the files that are named.
 func (k *keyStores) open() (service.KeyStores, error) {
 	out := service.KeyStores{Addresses: k.Addresses, Timeout: k.Timeout, Clusters: make(map[string]service.Cluster)}
-	if len(k.Roots) > 0 {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			return out, fmt.Errorf("key-stores: the system's certificate authorities: %w", err)
-		}
-		for _, file := range k.Roots {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return out, fmt.Errorf("key-stores: %w", err)
-			}
-			if !roots.AppendCertsFromPEM(text) {
-				return out, fmt.Errorf("key-stores: %s holds no certificate", file)
-			}
-		}
-		out.Roots = roots
+	roots, err := authorities(k.Roots)
+	if err != nil {
+		return out, fmt.Errorf("key-stores: %w", err)
 	}
+	out.Roots = roots
 	for id, c := range k.Clusters {
 		anchor, err := readCertificate(c.Anchor)
 		if err != nil {
@@ -86,6 +75,27 @@ func (k *keyStores) open() (service.KeyStores, error) {
 		out.Clusters[id] = service.Cluster{Module: c.Module, Token: c.Token, Account: c.Account, Anchor: anchor}
 	}
 	return out, nil
+}
+
+// authorities returns the system's certificate authorities and those of PEM files; nil where there are no files.
+func authorities(files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("the system's certificate authorities: %w", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s holds no certificate", file)
+		}
+	}
+	return roots, nil
 }
 
 // readCertificate reads the one certificate of a PEM file; no file is no certificate.

@@ -23,6 +23,9 @@
 //	store.go token.go tags.go   reading and changing; client and page tokens; tags
 //	jobs.go                     work in the background
 //	quota.go errors.go          limits, and what crosses the wire
+//	rules.go api_rules.go       namespaces of rule groups
+//	alertmanager.go             the definition of the alert manager
+//	alerting.go worker.go       who runs rules and alert managers, as long as keys can be used
 //	target.go                   what a call acts on, the condition keys of policies
 //	api_*.go                    handlers
 package amp

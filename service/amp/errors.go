@@ -39,6 +39,8 @@ func title(kind string) string {
 		return "AnomalyDetector"
 	case kindScraper:
 		return "Scraper"
+	case kindDefinition:
+		return "AlertManagerDefinition"
 	case kindWorkspace:
 		return "Workspace"
 	}

@@ -1,6 +1,10 @@
 package amp
 
-import "github.com/strongroom/strongroom/store"
+import (
+	"time"
+
+	"github.com/strongroom/strongroom/store"
+)
 
 // The quotas of an account in a region ("Amazon Managed Service for Prometheus service quotas", User Guide), and their codes
 // in Service Quotas.
@@ -9,6 +13,13 @@ const (
 	maxScrapers   = 30
 	maxDetectors  = 100 // of a workspace
 
+	maxNamespaces = 100 // of rule groups, of a workspace
+
+	// minInterval is the shortest interval of a rule group: one of our own, as AWS does not tell.
+	minInterval = 5 * time.Second
+
+	quotaNamespaces = "rule-group-namespaces-per-workspace"
+	quotaRules      = "rules-per-workspace"
 	quotaWorkspaces = "L-C13EFB7E"
 	quotaScrapers   = "L-2D4E6A5B"
 	quotaDetectors  = "anomaly-detectors-per-workspace"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -36,6 +37,8 @@ type Service struct {
 	memo    *store.Memo[*workspace]
 	tenants *tenant.Tenants
 	room    *service.Room
+
+	alerting *alerting
 }
 
 var _ api.Service = (*Service)(nil)
@@ -54,7 +57,11 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		Folder: room.Folder, Memory: func() (string, error) { return memory(room.Folder) },
 	})
 	s.handleJobs()
-	if err := s.startUpkeep(ctx); err != nil {
+	var err error
+	if s.alerting, err = newAlerting(s, room.AlertReceivers); err == nil {
+		err = errors.Join(s.startUpkeep(ctx), s.alerting.start(ctx))
+	}
+	if err != nil {
 		s.memo.Close()
 		return nil, err
 	}
@@ -87,6 +94,7 @@ func (s *Service) check(ctx context.Context, tell func(string)) error {
 }
 
 func (s *Service) close() error {
+	s.alerting.close()
 	s.memo.Close()
 	return s.tenants.Close()
 }

@@ -67,6 +67,8 @@ func resourceExists(r store.Reader, n resourceName) (bool, error) {
 	switch n.kind {
 	case kindWorkspace:
 		k = workspaceKey(n.workspace(n.parts[0]))
+	case kindRules:
+		k = namespaceKey(n.workspace(n.parts[0]), n.parts[1])
 	default:
 		return false, nil
 	}

@@ -236,6 +236,7 @@ func (s *Service) deleteWorkspace(ctx context.Context, id *string) error {
 		return s.jobs.Schedule(tx, job.Job{Kind: jobDelete, ID: jobID(own), Due: s.now()})
 	})
 	if err == nil {
+		s.alerting.changed(own)
 		s.tenants.Shut(own, tenant.ErrNoWorkspace)
 	}
 	return err

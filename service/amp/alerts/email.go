@@ -22,7 +22,6 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/notify/email"
 	"github.com/prometheus/alertmanager/template"
-	promconfig "github.com/prometheus/common/config"
 )
 
 // mailer sends email through the server that a definition names. Alertmanager's own would connect to any address.
@@ -205,7 +204,7 @@ func refusalOnly(err error) error {
 // connect opens a connection, encrypted from the beginning or after STARTTLS, and says whether it is.
 func (m *mailer) connect(ctx context.Context) (c *smtp.Client, secure bool, err error) {
 	host := m.c.Smarthost.Host
-	conf, err := promconfig.NewTLSConfig(m.out.withRoots(m.c.TLSConfig))
+	conf, err := m.out.tls(ctx, m.c.TLSConfig)
 	if err != nil {
 		return nil, false, errors.New("TLS configuration of an email receiver")
 	}

@@ -3,8 +3,8 @@ package alerts
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -97,8 +97,10 @@ func (r *receiver) count() int {
 
 // outgoing lets "example.com" lead to the receiver.
 func (r *receiver) outgoing() Outgoing {
+	roots := x509.NewCertPool()
+	roots.AddCert(r.Certificate())
 	return Outgoing{
-		Roots:     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate().Raw}),
+		Roots:     roots,
 		Addresses: map[string]string{"example.com": r.Listener.Addr().String()},
 		Topics:    map[string]string{topicARN: "https://example.com/topic"},
 	}

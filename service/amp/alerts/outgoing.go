@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -23,9 +24,9 @@ const (
 
 // Outgoing is what the operator says about receivers. The zero value is good for receivers on the public internet.
 type Outgoing struct {
-	// Roots are the certificate authorities that a receiver's certificate may come from, in PEM; nil for the
-	// system's. Those that a definition names itself come first.
-	Roots []byte
+	// Roots are the certificate authorities that a receiver's certificate may come from; nil for the system's. A
+	// definition may name its own instead.
+	Roots *x509.CertPool
 	// Addresses say where a host name is reached: "10.1.2.3:8443". Only names in here may lead to addresses that are
 	// not public.
 	Addresses map[string]string
@@ -37,9 +38,6 @@ type Outgoing struct {
 
 // Check reports what is wrong with what the operator says.
 func (o Outgoing) Check() error {
-	if len(o.Roots) > 0 && !x509.NewCertPool().AppendCertsFromPEM(o.Roots) {
-		return errors.New("there is no certificate among the authorities of receivers")
-	}
 	for name, to := range o.Addresses {
 		if _, _, err := net.SplitHostPort(to); err != nil || name == "" {
 			return fmt.Errorf("receiver %q: %q is not an address and a port", name, to)
@@ -112,23 +110,24 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (o Outgoing) options() []promconfig.HTTPClientOption {
 	return []promconfig.HTTPClientOption{
 		promconfig.WithDialContextFunc(o.dial), promconfig.WithKeepAlivesDisabled(), promconfig.WithHTTP2Disabled(),
-		promconfig.WithUserAgent("strongroom-amp"),
+		promconfig.WithUserAgent("strongroom-amp"), promconfig.WithNewTLSConfigFunc(o.tls),
 	}
 }
 
-// withRoots returns a copy of a TLS configuration that trusts the operator's authorities where it names none.
-func (o Outgoing) withRoots(c *promconfig.TLSConfig) *promconfig.TLSConfig {
-	out := new(promconfig.TLSConfig)
-	if c != nil {
-		*out = *c
+// tls is the TLS configuration that a definition asks for, with the operator's authorities where it names none.
+func (o Outgoing) tls(ctx context.Context, c *promconfig.TLSConfig, opts ...promconfig.TLSConfigOption) (*tls.Config, error) {
+	if c == nil {
+		c = new(promconfig.TLSConfig)
 	}
-	if out.CA == "" {
-		out.CA = string(o.Roots)
+	out, err := promconfig.NewTLSConfigWithContext(ctx, c, opts...)
+	if err != nil {
+		return nil, err
 	}
-	if out.MinVersion == 0 {
-		out.MinVersion = promconfig.TLSVersions["TLS12"]
+	if c.CA == "" {
+		out.RootCAs = o.Roots
 	}
-	return out
+	out.MinVersion = max(out.MinVersion, tls.VersionTLS12)
+	return out, nil
 }
 
 // special are address ranges that netip calls global and that may lead to a private network, or

@@ -55,7 +55,6 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestOutgoing_check(t *testing.T) {
 	for name, o := range map[string]Outgoing{
-		"roots":   {Roots: []byte("no certificate")},
 		"address": {Addresses: map[string]string{"a": "b"}},
 		"topic":   {Topics: map[string]string{"arn:x": "http://a"}},
 	} {

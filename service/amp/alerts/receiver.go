@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/alertmanager/notify/pagerduty"
 	"github.com/prometheus/alertmanager/notify/webhook"
 	"github.com/prometheus/alertmanager/template"
-	promconfig "github.com/prometheus/common/config"
 )
 
 // counted counts what could not be delivered. What went wrong may hold what nobody is to read in a log.
@@ -53,17 +52,13 @@ func (m *Manager) integrations(d *Definition, r *config.Receiver, tmpl *template
 	b := &builder{m: m, tmpl: tmpl, name: r.Name}
 	out := m.o.Outgoing
 	for i, c := range r.WebhookConfigs {
-		own := *c
-		own.HTTPConfig = out.client(c.HTTPConfig)
-		n, err := webhook.New(&own, tmpl, quiet, out.options()...)
+		n, err := webhook.New(c, tmpl, quiet, out.options()...)
 		if err := b.add("webhook", i, c, n, err); err != nil {
 			return nil, err
 		}
 	}
 	for i, c := range r.PagerdutyConfigs {
-		own := *c
-		own.HTTPConfig = out.client(c.HTTPConfig)
-		n, err := pagerduty.New(&own, tmpl, quiet, out.options()...)
+		n, err := pagerduty.New(c, tmpl, quiet, out.options()...)
 		if err := b.add("pagerduty", i, c, n, err); err != nil {
 			return nil, err
 		}
@@ -81,15 +76,4 @@ func (m *Manager) integrations(d *Definition, r *config.Receiver, tmpl *template
 		_ = b.add("incident", i, c, &incidents{m.o.Incidents, c, m.o.ARN, tmpl}, nil)
 	}
 	return b.list, nil
-}
-
-// client is an HTTP configuration with the operator's authorities.
-func (o Outgoing) client(c *promconfig.HTTPClientConfig) *promconfig.HTTPClientConfig {
-	out := promconfig.HTTPClientConfig{}
-	if c != nil {
-		out = *c
-	}
-	out.TLSConfig = *o.withRoots(&out.TLSConfig)
-	out.FollowRedirects = false
-	return &out
 }

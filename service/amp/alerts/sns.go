@@ -36,7 +36,7 @@ type topic struct {
 }
 
 func newTopic(c *sns.SNSConfig, out Outgoing, tmpl *template.Template) (*topic, error) {
-	client, err := promconfig.NewClientFromConfig(promconfig.HTTPClientConfig{TLSConfig: *out.withRoots(nil)}, "sns", out.options()...)
+	client, err := promconfig.NewClientFromConfig(promconfig.HTTPClientConfig{}, "sns", out.options()...)
 	if err != nil {
 		return nil, err
 	}
