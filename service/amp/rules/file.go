@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -55,8 +56,8 @@ func Parse(content []byte, p parser.Parser, limits Limits) (*File, error) {
 		return nil, place.Of(content, errs...)
 	}
 	f := &File{groups: groups}
-	if len(groups.Groups) == 0 {
-		return nil, place.At(1, 1, "the file has no groups")
+	if len(bytes.TrimSpace(content)) == 0 {
+		return nil, place.At(1, 1, "the file is empty")
 	}
 	for i, g := range groups.Groups {
 		f.rules += len(g.Rules)

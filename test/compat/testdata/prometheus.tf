@@ -1,5 +1,5 @@
 # What the Terraform test of Managed Prometheus applies: a workspace under a key of the house, one under the account's own, and one
-# without an alias.
+# without an alias; rules and an alert manager.
 
 terraform {
   required_providers {
@@ -49,6 +49,33 @@ resource "aws_prometheus_workspace" "sealed" {
 }
 
 resource "aws_prometheus_workspace" "nameless" {}
+
+resource "aws_prometheus_rule_group_namespace" "rules" {
+  name         = "rules"
+  workspace_id = aws_prometheus_workspace.sealed.id
+  data         = <<-EOT
+    groups:
+      - name: test
+        rules:
+          - record: metric:recording_rule
+            expr: avg(rate(container_cpu_usage_seconds_total[5m]))
+          - alert: Revision${var.revision}
+            expr: up == 0
+            for: 5m
+  EOT
+}
+
+resource "aws_prometheus_alert_manager_definition" "alerts" {
+  workspace_id = aws_prometheus_workspace.sealed.id
+  definition   = <<-EOT
+    alertmanager_config: |
+      route:
+        receiver: ${var.revision}
+      receivers:
+        - name: one
+        - name: two
+  EOT
+}
 
 data "aws_prometheus_workspace" "again" {
   workspace_id = aws_prometheus_workspace.sealed.id
