@@ -165,5 +165,6 @@ func (s *Service) DeleteAlertManagerDefinition(ctx context.Context, in *api.Dele
 		return nil, err
 	}
 	s.alerting.changed(id)
+	s.alerting.ready(ctx, id) // silences are gone when the answer leaves
 	return &api.DeleteAlertManagerDefinitionOutput{}, nil
 }

@@ -48,7 +48,9 @@ func ruleLimits(l tenant.Limits) rules.Limits {
 func wrong(what string, err error) error {
 	var e *places.Invalid
 	if errors.As(err, &e) {
-		return invalid("data", "Invalid %s: %s", what, e.Error())
+		out := invalid("data", "Invalid %s: %s", what, e.Error())
+		out.Sensitive = true // it repeats words of the document
+		return out
 	}
 	return err
 }

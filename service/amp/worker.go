@@ -3,6 +3,7 @@ package amp
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,7 +132,7 @@ func (w *worker) readDefinition(ctx context.Context, t *tenant.Tenant) error {
 	d, err := alerts.Parse(text, alerts.Limits{}, w.a.reach())
 	var invalid *places.Invalid
 	if errors.As(err, &invalid) {
-		return errors.Join(w.closeAlerts(ctx), w.a.s.noteDefinition(ctx, w.id, invalid.Error()))
+		return errors.Join(w.closeAlerts(ctx), w.a.s.noteDefinition(ctx, w.id, quoted.ReplaceAllString(invalid.Error(), `"..."`)))
 	}
 	if err != nil {
 		return err
@@ -153,6 +154,9 @@ func (w *worker) readDefinition(ctx context.Context, t *tenant.Tenant) error {
 	w.sink.Store(w.alerts)
 	return w.a.s.noteDefinition(ctx, w.id, "")
 }
+
+// quoted is what a message repeats of a definition. A status is not sealed under the workspace's key.
+var quoted = regexp.MustCompile(`"[^"]*"`)
 
 // noteDefinition keeps what is wrong with a definition that was accepted before, or that nothing is.
 func (s *Service) noteDefinition(ctx context.Context, id tenant.ID, reason string) error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	promrules "github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/util/strutil"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -199,7 +201,7 @@ func (m *Manager) Close(ctx context.Context) error {
 }
 
 // Notify takes the alerts of rules. It is a NotifyFunc of package rules.
-func (m *Manager) Notify(ctx context.Context, _ string, list ...*promrules.Alert) {
+func (m *Manager) Notify(ctx context.Context, expr string, list ...*promrules.Alert) {
 	now := time.Now()
 	out := make([]*alert.Alert, 0, len(list))
 	for _, a := range list {
@@ -207,7 +209,7 @@ func (m *Manager) Notify(ctx context.Context, _ string, list ...*promrules.Alert
 		if !a.ResolvedAt.IsZero() {
 			ends = a.ResolvedAt
 		}
-		made := model.Alert{Labels: set(a.Labels), Annotations: set(a.Annotations), StartsAt: a.FiredAt, EndsAt: ends, GeneratorURL: m.o.URL}
+		made := model.Alert{Labels: set(a.Labels), Annotations: set(a.Annotations), StartsAt: a.FiredAt, EndsAt: ends, GeneratorURL: strings.TrimSuffix(m.o.URL, "/") + strutil.TableLinkForExpression(expr)}
 		if alert.Validate(&made) == nil {
 			out = append(out, alert.New(made, now, false))
 		}
