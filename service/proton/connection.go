@@ -278,6 +278,23 @@ func (s *Service) usableConnection(ctx context.Context, p place, id, environment
 	return v, nil
 }
 
+// connectedRoles gives an environment that stands in a connection the roles that the connection has now: the account that it
+// stands in may have changed them.
+func (s *Service) connectedRoles(ctx context.Context, p place, x *subject) error {
+	id := wire.Val(x.EnvironmentAccountConnectionId)
+	if id == "" {
+		return nil
+	}
+	return s.db.View(ctx, func(r store.Reader) error {
+		rec, err := readConnection(r, p, id)
+		if err != nil {
+			return known(err, failed("The environment account connection %s is gone.", id))
+		}
+		x.ProtonServiceRoleArn, x.CodebuildRoleArn, x.ComponentRoleArn = rec.V.RoleArn, rec.V.CodebuildRoleArn, rec.V.ComponentRoleArn
+		return nil
+	})
+}
+
 // bindConnection notes that an environment stands in a connection, or no more.
 func bindConnection(tx store.Tx, p place, x *subject, bound bool) error {
 	id := wire.Val(x.EnvironmentAccountConnectionId)

@@ -159,6 +159,9 @@ func (g *gathering) environment(ctx context.Context) error {
 		return err
 	}
 	g.job.Kind, g.part = render.Environment, b.Environment
+	if err := g.s.connectedRoles(ctx, g.p, &g.x.V); err != nil {
+		return err
+	}
 	g.job.Data.Environment = &render.EnvironmentData{Name: *g.x.V.Name, AccountID: g.p.account, Inputs: in, Outputs: outputsOf(g.x.V.Outputs)}
 	g.placed(&g.x.V)
 	return nil
@@ -242,7 +245,7 @@ func (g *gathering) around(ctx context.Context, name string) (*subject, error) {
 		return nil, err
 	}
 	g.job.Data.Environment, g.job.EnvironmentARN = data, g.p.environmentARN(name)
-	return e, nil
+	return e, g.s.connectedRoles(ctx, g.p, e)
 }
 
 // environmentData is an environment as templates see it from outside.

@@ -154,6 +154,7 @@ func inTheOther(t *testing.T, h *house.House, account string, owner house.Accoun
 	if err != nil || aws.ToString(out.Environment.EnvironmentAccountId) != account {
 		t.Errorf("the environment stands in %+v, %v", out, err)
 	}
+	otherRole(t, h, account, owner)
 	_, err = owner.Proton().GetEnvironment(ctx, &proton.GetEnvironmentInput{Name: blue})
 	want(t, "the environment, asked for from the account that it stands in", err, "ResourceNotFoundException")
 	if _, err := p.DeleteEnvironment(ctx, &proton.DeleteEnvironmentInput{Name: blue}); err != nil {
@@ -169,6 +170,29 @@ func inTheOther(t *testing.T, h *house.House, account string, owner house.Accoun
 	})
 	connections{t, p}.is(idOf(t, owner, "blue"), isConnected)
 	want(t, "rejecting what is used no more", connections{t, p}.reject(idOf(t, owner, "blue")), "")
+}
+
+// otherRole has the account that the environment stands in give its connection another role: the next deployment runs under that one.
+func otherRole(t *testing.T, h *house.House, account string, owner house.Account) {
+	t.Helper()
+	id, role, blue := idOf(t, owner, "blue"), newRole(t, owner, "hosted-anew", protonTrust(h.Account)), aws.String("blue")
+	change := func(a house.Account) error {
+		_, err := a.Proton().UpdateEnvironmentAccountConnection(ctx, &proton.UpdateEnvironmentAccountConnectionInput{Id: &id, CodebuildRoleArn: &role})
+		return err
+	}
+	want(t, "another role by the management account", change(h.AsAdmin()), "AccessDeniedException")
+	want(t, "another role by the environment account", change(owner), "")
+	if _, err := h.AsAdmin().Proton().UpdateEnvironment(ctx, &proton.UpdateEnvironmentInput{Name: blue, DeploymentType: types.DeploymentUpdateTypeCurrentVersion}); err != nil {
+		t.Fatal(err)
+	}
+	j := acquire(t, h)
+	if who := j.as(t, h); !strings.HasPrefix(who, "arn:aws:sts::"+account+":assumed-role/hosted-anew/") {
+		t.Errorf("the commands are %q, want the connection's new role", who)
+	}
+	j.done(t, h, "greeting", "good evening")
+	if status, message := deployed(t, h.AsAdmin().Proton(), "blue"); status != types.DeploymentStatusSucceeded {
+		t.Errorf("the environment is %s: %s", status, message)
+	}
 }
 
 // idOf is the id of the connection for an environment.
