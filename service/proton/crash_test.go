@@ -133,7 +133,7 @@ func (l *life) step(n int) error {
 	}
 	_, err := l.NotifyResourceDeploymentStatusChange(ctx, &api.NotifyResourceDeploymentStatusChangeInput{
 		ResourceArn: wire.Ptr(testPlace.environmentARN(l.environment)), Status: api.ResourceDeploymentStatusSucceeded,
-		Outputs: []api.Output{{Key: wire.Ptr("step"), ValueString: wire.Ptr(fmt.Sprint(n))}},
+		Outputs: []api.Output{{Key: wire.Ptr("TableName"), ValueString: wire.Ptr(fmt.Sprint(n))}},
 	})
 	return err
 }
@@ -216,7 +216,7 @@ func (h *testHouse) nothingLost(n int) {
 		err := h.store.View(h.Context(), func(r store.Reader) error {
 			_, swept, err := h.queue.Get(r, jobSweep, info.Key)
 			known = swept
-			for _, prefix := range []string{"ev\x00", "de\x00"} {
+			for _, prefix := range []string{"ev\x00", "sv\x00", "de\x00"} {
 				for rec, err := range r.Scan(store.Prefix([]byte(prefix))) {
 					if err != nil {
 						return err
@@ -228,6 +228,145 @@ func (h *testHouse) nothingLost(n int) {
 		})
 		if err != nil || !known {
 			h.Fatalf("write %d: nobody knows the blob %s: %v", n, info.Key, err)
+		}
+	}
+}
+
+// TestUpgradeGoesOnAfterARestart: the instances of services that are brought to a new minor version are
+// all deployed, each once, though the house stops again and again while it renders them.
+func TestUpgradeGoesOnAfterARestart(t *testing.T) {
+	const services, each = 4, 5
+	h := newHouse(t)
+	h.workers(services, each)
+	rendered := func() (n int) {
+		h.deployments(func(d *deployment) {
+			if d.Phase == provisioning && d.Rendered != nil {
+				n++
+			}
+		})
+		return n
+	}
+	h.drain("the first deployments", func() bool { return rendered() == services*each })
+	h.eachWorker(services, each, func(service, instance string) error {
+		_, err := h.NotifyResourceDeploymentStatusChange(h.caller(), &api.NotifyResourceDeploymentStatusChangeInput{
+			ResourceArn: wire.Ptr(testPlace.instanceARN(service, instance)), Status: api.ResourceDeploymentStatusSucceeded,
+		})
+		return err
+	})
+	h.addServiceVersion()
+	h.eachWorker(services, each, func(service, instance string) error {
+		_, err := h.UpdateServiceInstance(h.caller(), &api.UpdateServiceInstanceInput{ServiceName: &service, Name: &instance, DeploymentType: api.DeploymentUpdateTypeMinorVersion})
+		return err
+	})
+	for at := 3; at < services*each; at += 4 {
+		h.drain("some of them", func() bool { return rendered() >= at })
+		h.open()
+	}
+	h.drain("all of them", func() bool { return rendered() == services*each })
+	subjects := map[string]int{}
+	h.deployments(func(d *deployment) { subjects[string(d.Subject)]++ })
+	for name, n := range subjects {
+		if n != 2 {
+			t.Errorf("%q has %d deployments", name, n)
+		}
+	}
+	h.nothingLost(0)
+	h.eachWorker(services, each, func(service, instance string) error {
+		if _, err := h.NotifyResourceDeploymentStatusChange(h.caller(), &api.NotifyResourceDeploymentStatusChangeInput{
+			ResourceArn: wire.Ptr(testPlace.instanceARN(service, instance)), Status: api.ResourceDeploymentStatusSucceeded,
+		}); err != nil {
+			return err
+		}
+		out, err := h.GetServiceInstance(h.caller(), &api.GetServiceInstanceInput{ServiceName: &service, Name: &instance})
+		if err == nil && *out.ServiceInstance.TemplateMinorVersion != "1" {
+			t.Errorf("%s/%s has version 1.%s", service, instance, *out.ServiceInstance.TemplateMinorVersion)
+		}
+		return err
+	})
+}
+
+// deployments goes through all deployments of service instances.
+func (h *testHouse) deployments(do func(*deployment)) {
+	h.Helper()
+	err := h.store.View(h.Context(), func(r store.Reader) error {
+		for rec, err := range each[deployment](r, within("de", testPlace)) {
+			if err != nil {
+				return err
+			}
+			if rec.V.TargetResourceType == api.DeploymentTargetResourceTypeServiceInstance {
+				do(&rec.V)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func (h *testHouse) eachWorker(services, each int, do func(service, instance string) error) {
+	h.Helper()
+	for s := range services {
+		for i := range each {
+			if err := do(fmt.Sprint("s", s), fmt.Sprint("i", i)); err != nil {
+				h.Fatalf("s%d/i%d: %v", s, i, err)
+			}
+		}
+	}
+}
+
+// addServiceVersion publishes the next minor version of the template worker.
+func (h *testHouse) addServiceVersion() {
+	h.Helper()
+	ctx, name := h.caller(), "worker"
+	tmpl, err := plain[template](ctx, h.Service, key("st", testPlace, name))
+	if err != nil {
+		h.Fatal(err)
+	}
+	b, err := h.keepBytes(ctx, &tmpl.head, protonbundles.Tar(h, "cfn-service"))
+	if err != nil {
+		h.Fatal(err)
+	}
+	rec, err := h.addVersion(ctx, testPlace, serviceFamily, name, &versionToAdd{bundle: b, number: (*template).follow, in: newVersion{
+		MajorVersion: wire.Ptr("1"), CompatibleEnvironmentTemplates: []api.CompatibleEnvironmentTemplateInput{{TemplateName: wire.Ptr("t0"), MajorVersion: wire.Ptr("1")}},
+	}})
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.drain("registration", func() bool {
+		v, err := plain[version](ctx, h.Service, rec.key)
+		return err == nil && v.V.Status == api.TemplateVersionStatusDraft
+	})
+	if _, err := h.UpdateServiceTemplateVersion(ctx, &api.UpdateServiceTemplateVersionInput{TemplateName: &name, MajorVersion: wire.Ptr("1"), MinorVersion: rec.V.MinorVersion, Status: api.TemplateVersionStatusPublished}); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// workers makes services with instances in one environment.
+func (h *testHouse) workers(services, each int) {
+	h.Helper()
+	h.link()
+	l := h.life(0)
+	for n := 0; n < 5; n++ {
+		l.settle(n)
+		if err := l.step(n + 1); err != nil {
+			h.Fatal(err)
+		}
+	}
+	if _, err := h.CreateServiceTemplate(h.caller(), &api.CreateServiceTemplateInput{Name: wire.Ptr("worker")}); err != nil {
+		h.Fatal(err)
+	}
+	h.addServiceVersion()
+	for s := range services {
+		text := "proton: ServiceSpec\npipeline: {}\ninstances:\n"
+		for i := range each {
+			text += fmt.Sprintf("- name: i%d\n  environment: e0\n  spec: {image: 'worker:1', settings: {}}\n", i)
+		}
+		if _, err := h.CreateService(h.caller(), &api.CreateServiceInput{
+			Name: wire.Ptr(fmt.Sprint("s", s)), TemplateName: wire.Ptr("worker"), TemplateMajorVersion: wire.Ptr("1"), Spec: &text,
+			RepositoryId: wire.Ptr("team/code"), RepositoryConnectionArn: wire.Ptr("arn:aws:codestar-connections:" + testRegion + ":" + testAccount + ":connection/one"), BranchName: wire.Ptr("main"),
+		}); err != nil {
+			h.Fatal(err)
 		}
 	}
 }
