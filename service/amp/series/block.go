@@ -45,6 +45,7 @@ var _ tsdb.BlockReader = (*block)(nil)
 type contents struct {
 	index  *index.Reader
 	series *index.Decoder // of the index's entries
+	lists  *postings
 	region *page.Region
 	chunks []*page.File
 	stones tombstones.Reader
@@ -238,12 +239,15 @@ func (c *contents) openIndex() (err error) {
 	if err != nil {
 		return err
 	}
+	if c.lists, err = newPostings(c.region, toc); err != nil {
+		return err
+	}
 	c.series = &index.Decoder{LookupSymbol: s.lookup, DecodePostings: index.DecodePostingsRaw}
 	return nil
 }
 
 // kept returns about how many bytes of memory the reader of the index takes, beside its pages.
-func (c *contents) kept() int64 { return int64(c.region.Len()) / 64 }
+func (c *contents) kept() int64 { return int64(c.region.Len()) / 32 }
 
 // Index returns a reader of the index.
 func (b *block) Index() (tsdb.IndexReader, error) {

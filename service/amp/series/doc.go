@@ -30,6 +30,7 @@
 //	block.go     a sealed block as Prometheus reads one
 //	index.go     its index, with errors where there were none
 //	symbols.go   the strings of an index, a page at a time
+//	postings.go  its lists of series, likewise
 //	query.go     queriers over the head and the blocks
 //	memory*.go   where the head's chunk files may lie
 package series

@@ -133,6 +133,9 @@ func (r *indexReader) matching(ctx context.Context, ms []*labels.Matcher, yield 
 // Postings returns the series that have one of some values of a label.
 func (r *indexReader) Postings(ctx context.Context, name string, values ...string) (p index.Postings, err error) {
 	defer page.Recover(&err)
+	if len(values) == 1 {
+		return r.contents.lists.of(name, values[0])
+	}
 	return r.index.Postings(ctx, name, values...)
 }
 
