@@ -1,0 +1,26 @@
+// Package prom is the HTTP API of Prometheus over the series of one workspace: upstream's own handlers, parser and
+// engine on top of a sealed store (package series). It knows nothing of signatures, policies and keys.
+//
+// # What holds
+//
+//   - A status tells a sender what to do: below 300, all of the request is durable; 400, 413, 415 and 422, the same request
+//     will fail again (of a remote write, the samples that were good are kept all the same); 429 and 5xx, send it again.
+//     Upstream's own codes and sentences stand where it has them.
+//   - What a request may cost is bounded before it is paid: bytes, what they unfold to, labels, series, samples, time, and how
+//     much of it runs at one moment. The bounds are the workspace's (Limits).
+//   - A workspace runs no more at one moment than there are processors, of writes and of queries each; what is more
+//     waits, and beyond that is refused. So a flood or a monster query leaves the others a fair part of the machine.
+//   - Names and values of labels reach no log: upstream's loggers are discarded.
+//
+// # Map
+//
+//	prom.go     API: the handlers of a workspace, and which paths there are
+//	limits.go   Limits, and how they are counted
+//	gate.go     what runs at one moment, and who waits
+//	write.go    remote write and OTLP: what is looked at before upstream's code, and after
+//	append.go   the appender that holds the limits
+//	scan.go     what a protobuf message would unfold to; its metadata
+//	query.go    the engine and the queryables with the limits of queries
+//	answer.go   answers that are kept until the call is recorded
+//	metadata.go metadata of metrics
+package prom

@@ -1,0 +1,236 @@
+package prom
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/s2"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	promdata "github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/storage/remote"
+)
+
+// Bounds that hold also where a workspace has no limit.
+const (
+	maxWrite = 32 << 20 // decompressed; upstream takes no more
+	maxOTLP  = 8 << 20  // a message of OpenTelemetry unfolds to many times its size
+)
+
+var accepted = remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType}
+
+// write takes a remote write of either version.
+func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
+	w, refused := a.begin(ctx)
+	if refused != nil {
+		return refused, nil
+	}
+	defer w.leave()
+	version := remoteapi.WriteV1MessageType
+	if t := r.Header.Get("Content-Type"); t != "" {
+		var err error
+		if version, err = remoteapi.ParseProtoMsg(t); err != nil {
+			return plain(http.StatusUnsupportedMediaType, err.Error()), nil
+		}
+	}
+	w.whole = version == remoteapi.WriteV1MessageType
+	if refused, err := a.look(ctx, r, w); refused != nil || err != nil {
+		return refused, err
+	}
+	bad := new(counters)
+	k := &keeper{header: http.Header{}}
+	remote.NewWriteHandler(quiet, bad, w, accepted, false, true).ServeHTTP(k, r.http(ctx, "/write"))
+	if n := bad.invalid(); n > 0 && w.whole {
+		// Upstream leaves these out in silence; the specification asks for a 400 ("Invalid Samples").
+		w.refused.add(http.StatusBadRequest, fmt.Sprintf("%d series with invalid metric names or labels, or with a label twice, were left out", n))
+	}
+	return w.answer(k)
+}
+
+// begin gives a write its turn, where the workspace may send anything at all now.
+func (a *API) begin(ctx context.Context) (*write, *Answer) {
+	l := a.limits.Load()
+	if l.IngestionRate > 0 && a.ingested.empty(time.Now(), l.IngestionRate, float64(l.IngestionBurst)) {
+		return nil, plain(http.StatusTooManyRequests, l.rateMessage(0)).later(1)
+	}
+	if err := a.writes.enter(ctx); err != nil {
+		return nil, plain(http.StatusServiceUnavailable, err.Error()).later(1)
+	}
+	return &write{api: a, limits: l, leave: sync.OnceFunc(a.writes.leave)}, nil
+}
+
+// buffers hold decompressed requests while they are looked at.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// look refuses what would cost more than it is worth, and keeps the metadata of metrics. What does not decode it leaves to
+// upstream, which says why.
+func (a *API) look(ctx context.Context, r *Request, w *write) (*Answer, error) {
+	size, n := binary.Uvarint(r.Body)
+	if n <= 0 {
+		return nil, nil
+	}
+	limit := uint64(maxWrite)
+	if w.limits.RequestSize > 0 {
+		limit = min(limit, uint64(w.limits.RequestSize))
+	}
+	if size > limit {
+		return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit)), nil
+	}
+	if !w.whole && size <= smallBody {
+		return nil, nil // nothing to be found
+	}
+	buf := buffers.Get().(*[]byte)
+	defer func() {
+		clear(*buf)
+		buffers.Put(buf)
+	}()
+	body, err := s2.Decode((*buf)[:cap(*buf)], r.Body)
+	if err != nil {
+		return nil, nil
+	}
+	if cap(body) <= 4<<20 {
+		*buf = body
+	}
+	seriesField := uint64(1)
+	if !w.whole {
+		seriesField = 5
+	}
+	if bomb(body, seriesField) {
+		return plain(http.StatusBadRequest, "request holds too many empty messages"), nil
+	}
+	if w.whole {
+		return nil, a.describe(ctx, w, body)
+	}
+	return nil, nil
+}
+
+// describe keeps the metadata that a request of version 1 carries.
+func (a *API) describe(ctx context.Context, w *write, body []byte) error {
+	all := func(yield func(string, promdata.Metadata)) {
+		for name, m := range described(body) {
+			if !w.limits.describes(&m) {
+				yield(name, m)
+			}
+		}
+	}
+	for range described(body) {
+		return a.db.Describe(ctx, "", promdata.Metadata{}, all)
+	}
+	return nil
+}
+
+// counters catches the counters of upstream's handler, which is made anew for each request.
+type counters struct{ list []prometheus.Collector }
+
+var _ prometheus.Registerer = (*counters)(nil)
+
+func (c *counters) Register(x prometheus.Collector) error {
+	c.list = append(c.list, x)
+	return nil
+}
+
+func (c *counters) MustRegister(list ...prometheus.Collector) { c.list = append(c.list, list...) }
+func (c *counters) Unregister(prometheus.Collector) bool      { return false }
+
+// otlp takes metrics of OpenTelemetry.
+func (a *API) otlp(ctx context.Context, r *Request) (*Answer, error) {
+	w, refused := a.begin(ctx)
+	if refused != nil {
+		return refused, nil
+	}
+	defer w.leave()
+	w.whole = true
+	h := r.http(ctx, "/otlp/v1/metrics")
+	kind, _, _ := strings.Cut(h.Header.Get("Content-Type"), ";")
+	if kind != "application/x-protobuf" && kind != "application/json" {
+		return plain(http.StatusUnsupportedMediaType, "unsupported content type, supported: [application/json, application/x-protobuf]"), nil
+	}
+	h.Header.Set("Content-Type", kind)
+	limit := int64(maxOTLP)
+	if w.limits.RequestSize > 0 {
+		limit = min(limit, w.limits.RequestSize)
+	}
+	body, err := unzipped(r, limit)
+	switch {
+	case errors.Is(err, errLong):
+		return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit)), nil
+	case err != nil:
+		return plain(http.StatusBadRequest, err.Error()), nil
+	}
+	h.Header.Del("Content-Encoding")
+	h.Body, h.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	k := &keeper{header: http.Header{}}
+	remote.NewOTLPWriteHandler(quiet, nil, w, defaults, remote.OTLPOptions{LookbackDelta: 5 * time.Minute}).ServeHTTP(k, h)
+	return w.answer(k)
+}
+
+var errLong = errors.New("request is too long")
+
+// unzipped returns the body of a request of OpenTelemetry.
+func unzipped(r *Request, limit int64) ([]byte, error) {
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+		if int64(len(r.Body)) > limit {
+			return nil, errLong
+		}
+		return r.Body, nil
+	case "gzip":
+		z, err := gzip.NewReader(bytes.NewReader(r.Body))
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(io.LimitReader(z, limit+1))
+		if err == nil && int64(len(body)) > limit {
+			err = errLong
+		}
+		return body, err
+	default:
+		return nil, errors.New("unsupported compression: only gzip or none")
+	}
+}
+
+// answer is upstream's, unless the limits had something to say, or the store failed.
+func (w *write) answer(k *keeper) (*Answer, error) {
+	switch {
+	case w.failed != nil:
+		return nil, w.failed
+	case w.refused.status == 0:
+		return k.answer(), nil
+	}
+	a := plain(w.refused.status, w.refused.text())
+	for name, values := range k.header { // how much was written, of version 2
+		if strings.HasPrefix(name, "X-Prometheus-") {
+			a.Header[name] = values
+		}
+	}
+	if a.Status == http.StatusTooManyRequests {
+		a.later(1)
+	}
+	return a, nil
+}
+
+// invalid returns how many series upstream's handler has left out because of their labels.
+func (c *counters) invalid() int {
+	n := 0.0
+	for _, x := range c.list {
+		counter, ok := x.(prometheus.Counter)
+		if !ok || !strings.Contains(counter.Desc().String(), "remote_write_invalid_labels") {
+			continue
+		}
+		var m dto.Metric
+		if counter.Write(&m) == nil {
+			n += m.GetCounter().GetValue()
+		}
+	}
+	return int(n)
+}
