@@ -28,7 +28,7 @@ const floors = `
 	rootkey/*
 	wire/plan
 	wire/jsonbody wire/xmlbody wire/httpbind
-	wire/awsjson wire/awsquery wire/restjson wire/restxml
+	wire/awsjson wire/awsquery wire/raw wire/restjson wire/restxml
 	wire/protocol
 	sigv4
 	call service/kms/xks remote

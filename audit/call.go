@@ -109,7 +109,7 @@ func entryOf(c *call.Call, account, shared string, also *call.Event) *Entry {
 	w.resources(e.Resources)
 	w.text(`,"eventType":"AwsApiCall"`)
 	w.optional(`,"apiVersion":`, c.Service.Version)
-	if isData(e.Resources) {
+	if c.Service.Protocol == wire.Raw || isData(e.Resources) {
 		w.text(`,"managementEvent":false,"eventCategory":"Data"`)
 	} else {
 		w.text(`,"managementEvent":true,"eventCategory":"Management"`)

@@ -124,7 +124,7 @@ func (p *passage) dialect() sigv4.Dialect {
 	switch p.room.API.Protocol {
 	case wire.JSON10, wire.JSON11:
 		return sigv4.JSON
-	case wire.RESTJSON:
+	case wire.RESTJSON, wire.Raw:
 		return sigv4.RESTJSON
 	case wire.RESTXML:
 		return sigv4.S3

@@ -20,6 +20,12 @@ const globalRegion = "us-east-1"
 // authenticate finds the addressed service, proves the signature over the request, and names
 // the caller. Bodies of REST-XML are proven while they are read; all others are read here, whole.
 func authenticate(g *Gateway, p *passage) error {
+	if c, ok := carried(p.r); ok {
+		if bare := p.house.bare(p); bare != nil {
+			p.room = bare
+			return g.bearer(p, c)
+		}
+	}
 	q, err := sigv4.Parse(p.r)
 	if errors.Is(err, sigv4.MissingSignature) {
 		return g.unsigned(p, err)
@@ -27,7 +33,7 @@ func authenticate(g *Gateway, p *passage) error {
 	if err != nil {
 		return err
 	}
-	if p.room = p.house.addressed(q, p.r); p.room == nil {
+	if p.room = p.house.addressed(q, p); p.room == nil {
 		return wire.Errorf("UnknownServiceException", http.StatusBadRequest,
 			"Credential should be scoped to a service that is known here, not '%.64s'.", q.Scope.Service)
 	}
@@ -126,26 +132,30 @@ func (m *room) opensTo(req *wire.Request, r *http.Request, body []byte) bool {
 // addressed returns the room that a signed request is for: that of X-Amz-Target, so that a signature
 // made for another service is told so, or else that of the credential scope. It returns nil when there
 // is none.
-func (h *house) addressed(q *sigv4.Request, r *http.Request) *room {
+func (h *house) addressed(q *sigv4.Request, p *passage) *room {
 	scoped := h.signing[q.Scope.Service]
-	if named := h.target(r); named != nil && (len(scoped) == 0 || scoped[0].API.Protocol != wire.RESTXML) {
+	if named := h.target(p.r); named != nil && (len(scoped) == 0 || scoped[0].API.Protocol != wire.RESTXML) {
 		return named
 	}
 	if len(scoped) == 0 {
 		return nil
 	}
-	return scoped[0]
+	return h.among(scoped, p)
 }
 
 // guess returns the room that a request seems to be for before anything of it has been
 // looked at closely, or nil.
-func (h *house) guess(r *http.Request) *room {
+func (h *house) guess(p *passage) *room {
+	r := p.r
 	if m := h.target(r); m != nil {
 		return m
 	}
 	if a := r.Header["Authorization"]; len(a) == 1 {
 		if scoped := h.signing[scopeService(a[0])]; len(scoped) > 0 {
-			return scoped[0]
+			return h.among(scoped, p)
+		}
+		if _, ok := carried(r); ok {
+			return h.bare(p)
 		}
 		return nil
 	}

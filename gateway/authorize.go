@@ -116,7 +116,7 @@ func denied(api *wire.Service, message string) *wire.Error {
 	switch api.Protocol {
 	case wire.JSON10, wire.JSON11:
 		e.Code, e.Status = "AccessDeniedException", http.StatusBadRequest
-	case wire.RESTJSON:
+	case wire.RESTJSON, wire.Raw:
 		e.Code = "AccessDeniedException"
 	case wire.RESTXML:
 		e.Message = "Access Denied"

@@ -12,9 +12,13 @@ import (
 
 var errBodyTooLarge = errors.New("request body too large")
 
-// readBody reads the whole body into p.req.Body, up to the limit of its service.
+// readBody reads the whole body into p.req.Body, up to the limit of its service or operation.
 func (g *Gateway) readBody(p *passage) error {
-	body, err := readAll(p.r.Body, p.r.ContentLength, g.limits.body(p.room.API.Protocol))
+	most, err := g.mostBody(p)
+	if err != nil {
+		return err
+	}
+	body, err := readAll(p.r.Body, p.r.ContentLength, most)
 	p.req.Body = body
 	if err != errBodyTooLarge {
 		p.stream.failed = err

@@ -46,6 +46,7 @@
 //	certs.go       the local certificate authority, or certificates from files
 //	serve.go       the HTTP server: start, drain, stop
 //	authenticate.go, route.go    who calls, and what
+//	plain.go       access keys that are carried instead of signed with, where the protocol is not AWS's
 //	body.go        request bodies: limits, pace, checks
 //	authorize.go, conditions.go  what is decided, and the global condition keys
 //	handle.go      target, handle, and what happens when a handler panics

@@ -126,13 +126,14 @@ type house struct {
 	signing  map[string][]*room // by the service of credential scopes
 	targets  map[string]*room   // by the prefix of X-Amz-Target
 	query    []*room            // those that speak Query
+	raws     []*room            // those that speak Raw
 	objects  *room              // the one that speaks REST-XML, to which unsigned requests go; nil for none
 }
 
 func (h *house) clone() *house {
 	c := *h
 	c.rooms, c.signing, c.targets = maps.Clone(h.rooms), maps.Clone(h.signing), maps.Clone(h.targets)
-	c.query = slices.Clone(h.query)
+	c.query, c.raws = slices.Clone(h.query), slices.Clone(h.raws)
 	return &c
 }
 
@@ -176,6 +177,12 @@ func (g *Gateway) Add(services ...*service.Service) error {
 		if err := h.add(s); err != nil {
 			return err
 		}
+		if s.Data == nil {
+			continue
+		}
+		if err := h.add(s.Data); err != nil {
+			return err
+		}
 	}
 	g.house.Store(h)
 	return nil
@@ -193,7 +200,7 @@ func (h *house) add(s *service.Service) error {
 	r := &room{Service: s, codec: codec, doors: make(map[*wire.Operation]*door, len(api.Operations))}
 	for _, op := range api.Operations {
 		r.doors[op] = &door{
-			op: op, room: r, implemented: op.Invoke != nil && wire.Implemented(s.Impl, op),
+			op: op, room: r, implemented: op.Invoke != nil && (api.Protocol == wire.Raw || wire.Implemented(s.Impl, op)),
 			streamsIn: op.StreamsInput(), streamsOut: op.StreamsOutput(),
 		}
 	}
@@ -206,6 +213,8 @@ func (h *house) add(s *service.Service) error {
 		h.query = append(h.query, r)
 	case wire.RESTXML:
 		h.objects = r
+	case wire.Raw:
+		h.raws = append(h.raws, r)
 	}
 	return nil
 }

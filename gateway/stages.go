@@ -123,7 +123,7 @@ func accept(g *Gateway, p *passage) error {
 	if r.TLS != nil {
 		c.TLS = call.TLS{Version: tlsVersionName(r.TLS.Version), CipherSuite: cipherNames[r.TLS.CipherSuite], Host: r.Host}
 	}
-	p.room = p.house.guess(r) // so that a refusal speaks the client's language
+	p.room = p.house.guess(p) // so that a refusal speaks the client's language
 	if r.TLS == nil {
 		// Serve offers TLS only; a handler mounted elsewhere by mistake must not open the house.
 		return wire.Errorf("AccessDenied", http.StatusForbidden, "This service speaks HTTPS only.")

@@ -123,6 +123,9 @@ type Service struct {
 	Impl any
 	// Target says what a decoded and validated call acts on. An error is answered as it is.
 	Target func(ctx context.Context, c *call.Call) (call.Target, error)
+	// Data is the service's data plane, where clients speak another protocol than AWS's to it (wire.Raw); nil for none. Only
+	// its API, Impl and Target count: all else is said here.
+	Data *Service
 	// Check reads and authenticates what the service keeps outside the store, and tells what
 	// it does a line at a time; nil where there is nothing of the kind.
 	Check func(ctx context.Context, tell func(string)) error

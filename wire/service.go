@@ -27,6 +27,7 @@ const (
 	Query                      // AWS Query, answers in XML
 	RESTJSON
 	RESTXML
+	Raw // requests and answers of another protocol than AWS's: see package raw
 )
 
 // Service describes the API of one service.
@@ -90,7 +91,9 @@ type Operation struct {
 	ReadOnly      bool // changes nothing; audit records say so
 	Unsigned      bool // may be called without a signature
 	Idempotent    bool
-	Alias         string // an older name, where the model gives one
+	Alias         string   // an older name, where the model gives one
+	Routes        []string // Raw: where it is asked for, each "METHOD /path"; Method and Path are the first of them
+	MaxBody       int64    // Raw: bytes of a request's body; 0 for the house's usual limit
 	// Invoke calls the operation's method of impl, which implements the generated
 	// Service interface, with in of the input's type. Nil where nothing generated stands behind.
 	Invoke func(ctx context.Context, impl, in any) (any, error)

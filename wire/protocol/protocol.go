@@ -7,6 +7,7 @@ import (
 	"github.com/strongroom/strongroom/wire"
 	"github.com/strongroom/strongroom/wire/awsjson"
 	"github.com/strongroom/strongroom/wire/awsquery"
+	"github.com/strongroom/strongroom/wire/raw"
 	"github.com/strongroom/strongroom/wire/restjson"
 	"github.com/strongroom/strongroom/wire/restxml"
 )
@@ -23,6 +24,8 @@ func New(svc *wire.Service) (wire.Codec, error) {
 		return restjson.New(svc)
 	case wire.RESTXML:
 		return restxml.New(svc)
+	case wire.Raw:
+		return raw.New(svc)
 	}
 	return nil, fmt.Errorf("protocol: %s names no protocol", svc.Name)
 }
