@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service"
+	"github.com/strongroom/strongroom/service/amp/prom"
 	"github.com/strongroom/strongroom/service/amp/series"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
@@ -81,7 +82,10 @@ func memory(folder func() (string, error)) (string, error) {
 
 // Service returns what the gateway and the house need to know of s.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.target, Check: s.check, Hold: s.tenants.Hold, Copy: s.tenants.Copy, Close: s.close}
+	return &service.Service{
+		API: api.API, Impl: s, Target: s.target, Check: s.check, Hold: s.tenants.Hold, Copy: s.tenants.Copy, Close: s.close,
+		Data: &service.Service{API: dataAPI, Impl: &data{s: s, apis: make(map[*tenant.Tenant]*prom.API)}, Target: s.dataTarget},
+	}
 }
 
 // check authenticates what is kept of all workspaces.

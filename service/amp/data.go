@@ -1,0 +1,169 @@
+package amp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+
+	api "github.com/strongroom/strongroom/api/amp"
+	"github.com/strongroom/strongroom/call"
+	pages "github.com/strongroom/strongroom/service/amp/page"
+	"github.com/strongroom/strongroom/service/amp/prom"
+	"github.com/strongroom/strongroom/service/amp/series"
+	"github.com/strongroom/strongroom/service/amp/tenant"
+	"github.com/strongroom/strongroom/service/amp/wal"
+	"github.com/strongroom/strongroom/wire"
+	"github.com/strongroom/strongroom/wire/raw"
+)
+
+// data is the data plane: Prometheus's HTTP API and Alertmanager's below /workspaces/{workspaceId}.
+type data struct {
+	s *Service
+
+	mu   sync.Mutex
+	apis map[*tenant.Tenant]*prom.API // of the workspaces that are open
+}
+
+var _ raw.Handler = (*data)(nil)
+
+// maxWriteBody is how long a remote write may be, compressed.
+const maxWriteBody = 16 << 20
+
+// The paths of the data plane.
+const (
+	below      = "/workspaces/{workspaceId}/"
+	prometheus = "api/v1/"
+	managing   = "alertmanager/"
+)
+
+// both are the routes of what is asked with GET and with POST, which carries long parameters.
+func both(paths ...string) (list []string) {
+	for _, p := range paths {
+		list = append(list, "GET "+below+prometheus+p, "POST "+below+prometheus+p)
+	}
+	return list
+}
+
+func one(method, path string) []string { return []string{method + " " + below + path} }
+
+// dataAPI describes the data plane. Operations have the names of the IAM actions ("Prometheus-compatible APIs", User Guide).
+var dataAPI = raw.Define(wire.Service{
+	Name: api.API.Name, ID: api.API.ID, Version: api.API.Version, SigningName: api.API.SigningName, EndpointPrefix: "aps-workspaces", EventSource: api.API.EventSource,
+}, "workspaceId", []raw.Operation{
+	{Name: "CreateAlertManagerAlerts", Routes: one("POST", managing+"api/v2/alerts")},
+	{Name: "DeleteAlertManagerSilence", Routes: one("DELETE", managing+"api/v2/silence/{silenceId}")},
+	{Name: "GetAlertManagerSilence", Routes: one("GET", managing+"api/v2/silence/{silenceId}"), ReadOnly: true},
+	{Name: "GetAlertManagerStatus", Routes: one("GET", managing+"api/v2/status"), ReadOnly: true},
+	{Name: "GetLabels", Routes: append(both("labels"), one("GET", prometheus+"label/{name}/values")...), ReadOnly: true},
+	{Name: "GetMetricMetadata", Routes: one("GET", prometheus+"metadata"), ReadOnly: true},
+	{Name: "GetSeries", Routes: both("series"), ReadOnly: true},
+	{Name: "ListAlertManagerAlertGroups", Routes: one("GET", managing+"api/v2/alerts/groups"), ReadOnly: true},
+	{Name: "ListAlertManagerAlerts", Routes: one("GET", managing+"api/v2/alerts"), ReadOnly: true},
+	{Name: "ListAlertManagerReceivers", Routes: one("GET", managing+"api/v2/receivers"), ReadOnly: true},
+	{Name: "ListAlertManagerSilences", Routes: one("GET", managing+"api/v2/silences"), ReadOnly: true},
+	{Name: "ListAlerts", Routes: one("GET", prometheus+"alerts"), ReadOnly: true},
+	{Name: "ListRules", Routes: one("GET", prometheus+"rules"), ReadOnly: true},
+	{Name: "PutAlertManagerSilences", Routes: one("POST", managing+"api/v2/silences")},
+	{Name: "QueryMetrics", Routes: append(append(both("query", "query_range", "query_exemplars", "format_query", "parse_query"),
+		one("POST", prometheus+"read")...), one("GET", prometheus+"status/buildinfo")...), ReadOnly: true},
+	{Name: "RemoteWrite", Routes: append(one("POST", prometheus+"remote_write"), one("POST", prometheus+"otlp/v1/metrics")...), MaxBody: maxWriteBody},
+})
+
+// writes reports whether an operation only adds to the workspace: its caller needs no right to read what is there.
+func writes(operation string) bool {
+	return operation == "RemoteWrite" || operation == "CreateAlertManagerAlerts"
+}
+
+// Answer answers a request that was allowed.
+func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (*raw.Output, error) {
+	c := call.From(ctx)
+	id := tenant.ID{Region: c.Region, Account: c.Principal.Account, Workspace: *in.Resource}
+	if owner := c.Target.Checks[0].Account; owner != "" {
+		id.Account = owner
+	}
+	use := d.s.tenants.Read
+	if writes(operation) {
+		use = d.s.tenants.Use
+	}
+	t, done, err := use(ctx, id)
+	if err != nil {
+		return nil, dataError(id.Workspace, err)
+	}
+	defer done()
+	ctx, cancel := t.Context(ctx)
+	defer cancel()
+	out, err := d.answer(ctx, t, id, in)
+	if err == nil && out.Status < http.StatusInternalServerError {
+		return out, nil
+	}
+	if closed := t.Closed(); closed != nil && (err != nil || ctx.Err() != nil) {
+		return nil, dataError(id.Workspace, closed)
+	}
+	if errors.Is(err, wal.ErrPoisoned) {
+		t.Fail()
+	}
+	return out, dataError(id.Workspace, err)
+}
+
+func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *raw.Input) (*raw.Output, error) {
+	if path, ok := strings.CutPrefix(in.Path, managing); ok {
+		return d.s.askAlertManager(ctx, id, in, "/"+path)
+	}
+	a, err := d.open(t).Serve(ctx, &prom.Request{
+		Method: in.Method, Path: strings.TrimPrefix(in.Path, prometheus), RawQuery: in.RawQuery, Header: in.Header, Body: in.Body, Rules: d.s.rulesOf(ctx, id),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &raw.Output{Status: a.Status, Header: a.Header, Body: a.Body}, nil
+}
+
+// open returns the API of an open workspace, with the limits that are in force.
+func (d *data) open(t *tenant.Tenant) *prom.API {
+	l := dataLimits(t.Limits())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.apis[t]; a != nil {
+		a.SetLimits(l)
+		return a
+	}
+	a := prom.New(prom.Options{DB: t.DB, Limits: l})
+	d.apis[t] = a
+	alive, cancel := t.Context(context.Background())
+	context.AfterFunc(alive, func() {
+		cancel()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.apis, t)
+	})
+	return a
+}
+
+// dataLimits are the limits of a workspace as package prom takes them.
+func dataLimits(l tenant.Limits) prom.Limits {
+	return prom.Limits{
+		IngestionRate: l.IngestionRate, IngestionBurst: l.IngestionBurst, RequestSize: l.RequestSize,
+		LabelsPerSeries: l.LabelsPerSeries, LabelSize: l.LabelSize, LabelNameLength: l.LabelNameLength, LabelValueLength: l.LabelValueLength,
+		MetadataLength: l.MetadataLength, QuerySamples: l.QuerySamples, QuerySeries: l.QuerySeries, QueryRange: l.QueryRange, QueryTime: l.QueryTime,
+		ConcurrentQueries: l.ConcurrentQueries, QueryRate: l.QueryRate, WriteRate: l.WriteRate, OtherRate: l.OtherRate,
+	}
+}
+
+// dataError turns what package tenant and the store say into what crosses the wire of the data plane. Its status tells a
+// sender whether to try again: of a key that cannot be used at present it shall, of one that is gone it need not.
+func dataError(id string, err error) error {
+	var k *tenant.KeyError
+	switch {
+	case errors.As(err, &k) && k.Retryable():
+		return &wire.Error{Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: k.Error(), Cause: err}
+	case errors.As(err, &k):
+		return &wire.Error{Code: "AccessDeniedException", Status: http.StatusForbidden, Message: k.Error(), Cause: err}
+	case errors.Is(err, tenant.ErrNoWorkspace):
+		return notFound(kindWorkspace, id)
+	case errors.Is(err, series.ErrClosed), errors.Is(err, pages.ErrWiped), errors.Is(err, tenant.ErrClosed):
+		return &wire.Error{Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: "The workspace was being closed. Please try again.", Cause: err}
+	}
+	return err
+}

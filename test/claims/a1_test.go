@@ -1,0 +1,182 @@
+package claims
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/amp"
+
+	"github.com/strongroom/strongroom/test/house"
+)
+
+// TestA1_WhatIsCollected: values, labels and times that a sender chose to send come back as they were sent, by every way that senders and
+// readers have, and nothing else is there.
+func TestA1_WhatIsCollected(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	id := newWorkspace(t, admin, "")
+	p, at := planeOf(t, h, h.Admin, id), time.Now().Add(-time.Minute).Truncate(time.Second)
+	p.mustWrite(at, map[string]float64{"temperature{room=cellar,unit=C}": 17.5, "humidity{room=cellar}": 0.61})
+	stamp := fmt.Sprint(at.Unix())
+	for _, tc := range []struct {
+		path   string
+		params []string
+		want   string
+	}{
+		{"query", []string{"query", "temperature", "time", stamp}, `{"resultType":"vector","result":[{"metric":{"__name__":"temperature","room":"cellar","unit":"C"},"value":[` + stamp + `,"17.5"]}]}`},
+		{"query_range", []string{"query", "humidity", "start", stamp, "end", stamp, "step", "1"}, `{"resultType":"matrix","result":[{"metric":{"__name__":"humidity","room":"cellar"},"values":[[` + stamp + `,"0.61"]]}]}`},
+		{"series", []string{"match[]", "temperature"}, `[{"__name__":"temperature","room":"cellar","unit":"C"}]`},
+		{"labels", nil, `["__name__","room","unit"]`},
+		{"label/__name__/values", nil, `["humidity","temperature"]`},
+		{"metadata", nil, `{}`},
+		{"rules", nil, `{"groups":[]}`},
+		{"alerts", nil, `{"alerts":[]}`},
+	} {
+		if status, got := p.get(tc.path, tc.params...); status != 200 || got != tc.want {
+			t.Errorf("%s %q: got %d %s, want %s", tc.path, tc.params, status, got, tc.want)
+		}
+	}
+	for _, carry := range []string{"Basic", "Bearer"} { // agents that cannot sign
+		p := p
+		p.carry = carry
+		p.mustWrite(at.Add(time.Second), map[string]float64{"carried{by=" + carry + "}": 1})
+		if status, got := p.get("label/by/values"); status != 200 || !strings.Contains(got, carry) {
+			t.Errorf("%s: got %d %s", carry, status, got)
+		}
+		p.who.SecretAccessKey += "x"
+		if status, got := p.get("labels"); status != 403 {
+			t.Errorf("%s with another secret: got %d %s, want 403", carry, status, got)
+		}
+	}
+	found := false
+	for _, e := range events(t, admin, "RemoteWrite") {
+		found = found || e.ErrorCode == "" && e.EventCategory == "Data" && e.RequestParameters["workspaceId"] == id && strings.Contains(e.text, `"AuthenticationMethod":"Basic"`)
+		if strings.Contains(e.text, "cellar") || strings.Contains(e.text, "temperature") || strings.Contains(e.text, h.Admin.SecretAccessKey) {
+			t.Errorf("the record holds what was sent: %s", e.text)
+		}
+	}
+	if !found {
+		t.Error("no record of a remote write that says how its key came")
+	}
+
+	if resp, text := p.write(time.Now().Add(24*time.Hour), map[string]float64{"x": 1}); resp.StatusCode != 400 {
+		t.Errorf("a sample of tomorrow: got %d %s, want 400", resp.StatusCode, text)
+	}
+	h.Kill() // no goodbye
+	h.Restart()
+	p = planeOf(t, h, h.Admin, id)
+	if status, got := p.get("query", "query", "temperature", "time", stamp); status != 200 || !strings.Contains(got, "17.5") {
+		t.Errorf("after a crash: got %d %s", status, got)
+	}
+}
+
+// TestA2_TenantsAreIsolated: with the same names in both, nobody sees anything of another's workspace, nor that it is there.
+func TestA2_TenantsAreIsolated(t *testing.T) {
+	h := house.Start(t)
+	_, other := h.NewAccount("other")
+	mine, theirs := newWorkspace(t, h.AsAdmin(), ""), newWorkspace(t, h.As(other), "")
+	me, they := planeOf(t, h, h.Admin, mine), planeOf(t, h, other, theirs)
+	at := time.Now().Add(-time.Minute)
+	me.mustWrite(at, map[string]float64{"shared{who=me}": 1})
+	they.mustWrite(at, map[string]float64{"shared{who=they}": 2, "secret{canary=yes}": 3})
+
+	stamp := fmt.Sprint(at.Unix() + 1)
+	for _, tc := range []struct {
+		path   string
+		params []string
+	}{
+		{"query", []string{"query", "{__name__=~\".+\"}", "time", stamp}}, {"query", []string{"query", "count({__name__=~\".+\"})", "time", stamp}},
+		{"query_range", []string{"query", "shared", "start", stamp, "end", stamp, "step", "1"}}, {"series", []string{"match[]", "{__name__=~\".+\"}"}},
+		{"labels", nil}, {"label/who/values", nil}, {"label/__name__/values", nil}, {"metadata", nil}, {"rules", nil}, {"alerts", nil},
+	} {
+		status, got := me.get(tc.path, tc.params...)
+		if status != 200 || strings.Contains(got, "they") || strings.Contains(got, "canary") || strings.Contains(got, "secret") || strings.Contains(got, `"3"`) {
+			t.Errorf("%s %q in my own workspace: got %d %s", tc.path, tc.params, status, got)
+		}
+		foreign := planeOf(t, h, h.Admin, theirs)
+		missing := planeOf(t, h, h.Admin, "ws-00000000-0000-0000-0000-000000000000")
+		status, got = foreign.get(tc.path, tc.params...)
+		wantStatus, want := missing.get(tc.path, tc.params...)
+		if status != wantStatus || strings.ReplaceAll(got, theirs, "") != strings.ReplaceAll(want, "ws-00000000-0000-0000-0000-000000000000", "") || status < 400 {
+			t.Errorf("%s: another's workspace answers %d %s, one that is not there %d %s", tc.path, status, got, wantStatus, want)
+		}
+	}
+	foreign := planeOf(t, h, h.Admin, theirs)
+	if resp, text := foreign.write(at, map[string]float64{"planted": 1}); resp.StatusCode != 404 {
+		t.Errorf("a write to another's workspace: got %d %s, want 404", resp.StatusCode, text)
+	}
+	if _, got := they.get("label/__name__/values"); strings.Contains(got, "planted") {
+		t.Errorf("it is there: %s", got)
+	}
+	if resp, text := foreign.do("GET", "alertmanager/api/v2/silences", nil); resp.StatusCode < 400 {
+		t.Errorf("another's silences: got %d %s", resp.StatusCode, text)
+	}
+}
+
+// TestA3_TenantsCannotBeChosen: who a request is for follows from the path and the signature, and from nothing else that is sent.
+func TestA3_TenantsCannotBeChosen(t *testing.T) {
+	h := house.Start(t)
+	_, other := h.NewAccount("other")
+	mine, theirs := newWorkspace(t, h.AsAdmin(), ""), newWorkspace(t, h.As(other), "")
+	me, they := planeOf(t, h, h.Admin, mine), planeOf(t, h, other, theirs)
+	at := time.Now().Add(-time.Minute)
+	they.mustWrite(at, map[string]float64{"theirs": 1})
+	for _, header := range []string{"X-Scope-OrgID", "X-Scope-Orgid", "X-Prometheus-Tenant", "THANOS-TENANT", "X-Amz-Workspace-Id"} {
+		for _, value := range []string{theirs, h.Account, mine + "|" + theirs, "*"} {
+			if resp, text := me.write(at, map[string]float64{"mine{header=" + strings.ToLower(header) + "}": 1}, header, value); resp.StatusCode != 204 {
+				t.Errorf("%s: %s: got %d %s", header, value, resp.StatusCode, text)
+			}
+			if resp, text := me.do("GET", "api/v1/label/__name__/values", nil, header, value); resp.StatusCode != 200 || !strings.Contains(text, `["mine"]`) {
+				t.Errorf("%s: %s: got %d %s", header, value, resp.StatusCode, text)
+			}
+		}
+	}
+	for _, path := range []string{"../" + theirs + "/api/v1/labels", "..%2F" + theirs + "/api/v1/labels", "%2e%2e/" + theirs + "/api/v1/labels", "api/v1/../../../" + theirs + "/api/v1/labels", "api/v1//labels"} {
+		if resp, text := me.do("GET", path, nil); resp.StatusCode < 400 {
+			t.Errorf("%s: got %d %s", path, resp.StatusCode, text)
+		}
+	}
+	if _, got := they.get("label/__name__/values"); got != `["theirs"]` {
+		t.Errorf("the other workspace has %s", got)
+	}
+	alias := "another"
+	if _, err := h.AsAdmin().AMP().UpdateWorkspaceAlias(ctx, &amp.UpdateWorkspaceAliasInput{WorkspaceId: &mine, Alias: &alias}); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := me.get("label/__name__/values"); got != `["mine"]` {
+		t.Errorf("after a new alias: got %s", got)
+	}
+	out, err := h.AsAdmin().AMP().DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &mine})
+	if err != nil || *out.Workspace.WorkspaceId != mine {
+		t.Errorf("after a new alias: got %v, %v", out, err)
+	}
+}
+
+// TestA10_InTransit: what is sent without TLS is refused, not sent on, and no key is taken from it.
+func TestA10_InTransit(t *testing.T) {
+	h := house.Start(t)
+	id := newWorkspace(t, h.AsAdmin(), "")
+	p := planeOf(t, h, h.Admin, id)
+	p.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	p.base = "http" + strings.TrimPrefix(p.base, "https")
+	for _, carry := range []string{"", "Basic", "Bearer"} {
+		p.carry = carry
+		resp, text := p.write(time.Now(), map[string]float64{"x": 1})
+		if resp.StatusCode != 400 || resp.Header.Get("Location") != "" || !strings.Contains(text, "HTTPS only") {
+			t.Errorf("over plain HTTP %s: got %d %v %s, want to be told to use HTTPS", carry, resp.StatusCode, resp.Header, text)
+		}
+	}
+	if _, got := planeOf(t, h, h.Admin, id).get("labels"); got != `[]` {
+		t.Errorf("what was sent is there: %s", got)
+	}
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", strings.TrimPrefix(h.Endpoint, "https://"), &tls.Config{RootCAs: h.Roots, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
+	if err == nil {
+		c.Close()
+		t.Error("TLS 1.1: got a connection")
+	}
+}
