@@ -108,14 +108,23 @@ func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (*ra
 }
 
 func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *raw.Input) (*raw.Output, error) {
+	r := &prom.Request{Method: in.Method, RawQuery: in.RawQuery, Header: in.Header, Body: in.Body}
+	var a *prom.Answer
+	var err error
 	if path, ok := strings.CutPrefix(in.Path, managing); ok {
-		return d.s.askAlertManager(ctx, id, in, "/"+path)
-	}
-	a, err := d.open(t).Serve(ctx, &prom.Request{
-		Method: in.Method, Path: strings.TrimPrefix(in.Path, prometheus), RawQuery: in.RawQuery, Header: in.Header, Body: in.Body, Rules: d.s.rulesOf(ctx, id),
-	})
-	if err != nil {
-		return nil, err
+		h, err := d.s.AlertManager(ctx, id)
+		if err != nil {
+			return nil, wire.Errorf("ResourceNotFoundException", http.StatusNotFound, "The Alertmanager is not configured.").WithCause(err)
+		}
+		a = prom.Ask(ctx, h, r, "/"+path)
+	} else {
+		r.Path = strings.TrimPrefix(in.Path, prometheus)
+		if r.Path == "rules" || r.Path == "alerts" {
+			r.Rules = d.s.Rules(ctx, id)
+		}
+		if a, err = d.open(t).Serve(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	return &raw.Output{Status: a.Status, Header: a.Header, Body: a.Body}, nil
 }

@@ -21,38 +21,50 @@ func (s *Service) dataTarget(ctx context.Context, c *call.Call) (call.Target, er
 		return call.Target{}, notFound(kindWorkspace, id.Workspace[:min(len(id.Workspace), 64)])
 	}
 	check := call.Check{Action: "aps:" + c.Op.Name, Type: types[kindWorkspace]}
-	err := s.db.View(ctx, func(r store.Reader) error {
-		shared, owner, err := s.shares(r, id)
-		if err != nil {
-			return err
+	w, err := s.reached(ctx, &id)
+	if err != nil {
+		return call.Target{}, err
+	}
+	if w != nil {
+		if check.Policy, err = w.Policy.document(id.ARN()); err != nil {
+			return call.Target{}, err
 		}
-		if shared != nil {
-			check.Policy, id.Account = shared, owner
-		}
-		check.Resource, check.Account = id.ARN(), id.Account
-		m := policy.Map{}
+	}
+	check.Resource, check.Account = id.ARN(), id.Account
+	m := policy.Map{}
+	check.Conditions = m
+	err = s.db.View(ctx, func(r store.Reader) error {
 		tags, err := readTags(r, check.Resource)
 		for k, v := range tags {
 			m["aws:resourcetag/"+strings.ToLower(k)] = policy.One(v)
 		}
-		check.Conditions = m
 		return err
 	})
 	return call.Target{Checks: []call.Check{check}}, err
 }
 
-// shares returns the policy of a workspace and its owner, or nil where it has none.
-func (s *Service) shares(r store.Reader, id tenant.ID) (*policy.Document, string, error) {
-	owner, err := r.Get(indexKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, "", nil
+// reached returns the workspace that the caller in id can mean, and puts its owner into id: one of his own, or one of another account that has a
+// policy; nil for none.
+func (s *Service) reached(ctx context.Context, id *tenant.ID) (*workspace, error) {
+	w, err := s.memo.Get(ctx, string(workspaceKey(*id)))
+	if !errors.Is(err, store.ErrNotFound) {
+		return w, err
+	}
+	owner, err := s.owner(ctx, id.Region, id.Workspace)
+	if err != nil || owner == "" {
+		return nil, err
+	}
+	theirs := *id
+	theirs.Account = owner
+	w, err = s.memo.Get(ctx, string(workspaceKey(theirs)))
+	if errors.Is(err, store.ErrNotFound) || err == nil && w.Policy == nil {
+		return nil, nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	id.Account = string(owner)
-	d, err := s.sharingPolicy(r, id)
-	return d, id.Account, err
+	*id = theirs
+	return w, nil
 }
 
 // namesWorkspace reports whether id can be that of a workspace.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/amp"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/strongroom/strongroom/test/house"
 )
@@ -179,4 +180,80 @@ func TestA10_InTransit(t *testing.T) {
 		c.Close()
 		t.Error("TLS 1.1: got a connection")
 	}
+}
+
+// TestA21_ResourcePolicy: a policy of a workspace opens its Prometheus-compatible operations to others, each by its name; whatever else it says
+// opens nothing.
+func TestA21_ResourcePolicy(t *testing.T) {
+	h := house.Start(t)
+	account, other := h.NewAccount("other")
+	id := newWorkspace(t, h.AsAdmin(), "")
+	me, they := planeOf(t, h, h.Admin, id), planeOf(t, h, other, id)
+	at := time.Now().Add(-time.Minute)
+	me.mustWrite(at, map[string]float64{"mine": 1})
+	if status, got := they.get("labels"); status != 404 {
+		t.Errorf("before there is a policy: got %d %s, want 404", status, got)
+	}
+	put := func(actions string) {
+		t.Helper()
+		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":` + actions + `,"Resource":"` + workspaceARN(h, id) + `"}]}`
+		if _, err := h.AsAdmin().AMP().PutResourcePolicy(ctx, &amp.PutResourcePolicyInput{WorkspaceId: &id, PolicyDocument: &doc}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(`["aps:QueryMetrics","aps:GetLabels","aps:DeleteWorkspace","aps:DescribeWorkspace","aps:UpdateWorkspaceAlias"]`)
+	if status, got := they.get("label/__name__/values"); status != 200 || got != `["mine"]` {
+		t.Errorf("what the policy opens: got %d %s", status, got)
+	}
+	if status, got := they.get("query", "query", "mine", "time", fmt.Sprint(at.Unix()+1)); status != 200 || !strings.Contains(got, `"1"`) {
+		t.Errorf("what the policy opens: got %d %s", status, got)
+	}
+	if resp, text := they.write(at, map[string]float64{"planted": 1}); resp.StatusCode != 403 {
+		t.Errorf("what it does not open: got %d %s, want 403", resp.StatusCode, text)
+	}
+	if status, got := they.get("series", "match[]", "mine"); status != 403 {
+		t.Errorf("what it does not open: got %d %s, want 403", status, got)
+	}
+	foreign := h.As(other).AMP()
+	_, err := foreign.DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &id})
+	want(t, "DescribeWorkspace by the policy", err, "ResourceNotFoundException")
+	alias := "taken"
+	_, err = foreign.UpdateWorkspaceAlias(ctx, &amp.UpdateWorkspaceAliasInput{WorkspaceId: &id, Alias: &alias})
+	want(t, "UpdateWorkspaceAlias by the policy", err, "ResourceNotFoundException")
+	_, err = foreign.DeleteWorkspace(ctx, &amp.DeleteWorkspaceInput{WorkspaceId: &id})
+	want(t, "DeleteWorkspace by the policy", err, "ResourceNotFoundException")
+	if _, err := h.AsAdmin().AMP().DeleteResourcePolicy(ctx, &amp.DeleteResourcePolicyInput{WorkspaceId: &id}); err != nil {
+		t.Fatal(err)
+	}
+	if status, got := they.get("labels"); status != 404 {
+		t.Errorf("after the policy is gone: got %d %s, want 404", status, got)
+	}
+}
+
+// TestA17_KeyOfTheDataPlane: while a customer's key cannot be used, a write or a query is told to come again and why; with
+// the key everything is back.
+func TestA17_KeyOfTheDataPlane(t *testing.T) {
+	h := house.Start(t)
+	admin := h.AsAdmin()
+	key := newKey(t, admin, "")
+	id := newWorkspace(t, admin, key)
+	p, at := planeOf(t, h, h.Admin, id), time.Now().Add(-time.Minute)
+	p.mustWrite(at, map[string]float64{"kept": 1})
+	if _, err := admin.KMS().DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key}); err != nil {
+		t.Fatal(err)
+	}
+	resp, text := p.write(at, map[string]float64{"later": 1})
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "KMS key") {
+		t.Errorf("a write: got %d %s, want 503 and why", resp.StatusCode, text)
+	}
+	if status, got := p.get("labels"); status != 503 || !strings.Contains(got, "KMS key") {
+		t.Errorf("a query: got %d %s, want 503 and why", status, got)
+	}
+	if _, err := admin.KMS().EnableKey(ctx, &kms.EnableKeyInput{KeyId: &key}); err != nil {
+		t.Fatal(err)
+	}
+	if status, got := p.get("label/__name__/values"); status != 200 || got != `["kept"]` {
+		t.Errorf("with the key again: got %d %s", status, got)
+	}
+	p.mustWrite(at, map[string]float64{"later": 1})
 }
