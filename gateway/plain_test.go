@@ -105,7 +105,9 @@ func TestRawDoor(t *testing.T) {
 // TestCarriedKeys lets access keys in with their secret, at the data plane only.
 func TestCarriedKeys(t *testing.T) {
 	h := startHouse(t, withRaw)
-	basic := func(id, secret string) func(*http.Request) { return func(r *http.Request) { r.SetBasicAuth(id, secret) } }
+	basic := func(id, secret string) func(*http.Request) {
+		return func(r *http.Request) { r.SetBasicAuth(id, secret) }
+	}
 	header := func(v string) func(*http.Request) { return func(r *http.Request) { r.Header.Set("Authorization", v) } }
 	tests := []struct {
 		name   string
