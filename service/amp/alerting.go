@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	promrules "github.com/prometheus/prometheus/rules"
 
+	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/amp/alerts"
 	"github.com/strongroom/strongroom/service/amp/rules"
@@ -35,6 +36,7 @@ type alerting struct {
 	cancel context.CancelFunc
 	wake   chan struct{} // somebody is to be looked at
 	done   chan struct{}
+	once   sync.Once // run has begun, or never will
 
 	mu      sync.Mutex
 	workers map[tenant.ID]*worker
@@ -57,7 +59,7 @@ func newAlerting(s *Service, r service.AlertReceivers) (*alerting, error) {
 // reach is what receivers may be in this house. No service takes incidents yet.
 func (a *alerting) reach() alerts.Reach { return alerts.Reach{Topic: a.out.Topic} }
 
-// start finds the workspaces that have rules or an alert manager, and begins with them in the background.
+// start finds the workspaces that have rules or an alert manager. They begin when jobs do.
 func (a *alerting) start(ctx context.Context) error {
 	all, err := a.s.allWorkspaces(ctx)
 	if err != nil {
@@ -82,15 +84,26 @@ func (a *alerting) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go a.run() // until close
-	a.nudge()
+	return a.s.db.Update(ctx, store.TxID{}, func(tx store.Tx) error {
+		return a.s.jobs.Schedule(tx, job.Job{Kind: jobAlerting, Due: a.s.now()})
+	})
+}
+
+// begin runs the workers. It is a job, because none runs before the house can ask KMS.
+func (a *alerting) begin(context.Context, job.Job) error {
+	a.once.Do(func() {
+		go a.run() // until close
+		a.nudge()
+	})
 	return nil
 }
 
 // close stops all rules and deliveries.
 func (a *alerting) close() {
 	a.cancel()
+	a.once.Do(func() { close(a.done) }) // it never began
 	<-a.done
+	a.each(func(w *worker) { w.stop(context.Background()) })
 }
 
 func (a *alerting) nudge() {
@@ -129,7 +142,6 @@ func (a *alerting) run() {
 		case <-a.wake:
 		case <-t.C:
 		case <-a.ctx.Done():
-			a.each(func(w *worker) { w.stop(context.Background()) })
 			return
 		}
 		a.each(func(w *worker) { w.look(a.ctx) })

@@ -17,6 +17,8 @@ const (
 	jobDelete = "delete" // of a workspace
 	jobTokens = "tokens" // a client token whose time is over
 	jobUpkeep = "upkeep" // blocks, retention, idle workspaces
+
+	jobAlerting = "alerting" // rules and alert managers begin
 )
 
 // upkeepEvery is how often workspaces are looked after.
@@ -28,6 +30,7 @@ func (s *Service) handleJobs() {
 		return s.update(ctx, func(tx store.Tx) error { return tx.Delete(j.Payload) })
 	})
 	s.jobs.Handle(jobUpkeep, s.upkeep)
+	s.jobs.Handle(jobAlerting, func(ctx context.Context, j job.Job) error { return s.alerting.begin(ctx, j) })
 }
 
 // startUpkeep sees to it that there is a job of upkeep.
