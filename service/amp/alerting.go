@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom/strongroom/service/amp/rules"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // How often workspaces are looked at whose rules do not run, and the keys of those that do.
@@ -184,11 +185,13 @@ func (s *Service) Rules(ctx context.Context, id tenant.ID) RuleGroups {
 // AlertManager returns the handler of Alertmanager's API of a workspace, for paths that begin with /api/v2/, or ErrNoAlertManager. What
 // holds of the caller of Rules holds here.
 func (s *Service) AlertManager(ctx context.Context, id tenant.ID) (http.Handler, error) {
-	_, m := s.alerting.ready(ctx, id)
-	if m == nil {
-		return nil, ErrNoAlertManager
+	if _, m := s.alerting.ready(ctx, id); m != nil {
+		return m.Handler(), nil
 	}
-	return m.Handler(), nil
+	if _, err := s.readDefinition(ctx, id); err == nil {
+		return nil, &wire.Error{Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: "The Alertmanager is starting. Please try again."}
+	}
+	return nil, ErrNoAlertManager
 }
 
 // ready returns what runs for a workspace, after it was brought up to date.

@@ -113,6 +113,9 @@ func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *r
 	var err error
 	if path, ok := strings.CutPrefix(in.Path, managing); ok {
 		h, err := d.s.AlertManager(ctx, id)
+		if err != nil && !errors.Is(err, ErrNoAlertManager) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, wire.Errorf("ResourceNotFoundException", http.StatusNotFound, "The Alertmanager is not configured.").WithCause(err)
 		}
