@@ -154,6 +154,57 @@ func TestRules_DeliverUnderTheKey(t *testing.T) {
 	}
 }
 
+// TestAlerting_OverHTTP: rules, alerts and silences of a workspace are seen through its own paths and no other's; a silence is there after the
+// house was killed, and silent.
+func TestAlerting_OverHTTP(t *testing.T) {
+	in := newInbox(t)
+	h := house.Start(t, "--config", in.configuration(t))
+	admin := h.AsAdmin()
+	one, two := newWorkspace(t, admin, newKey(t, admin, "")), newWorkspace(t, admin, "")
+	at := func(id string) plane { return planeOf(t, h, h.Admin, id) }
+	if resp, text := at(one).do("GET", "alertmanager/api/v2/alerts", nil); resp.StatusCode != 404 {
+		t.Errorf("without a definition: %d %s", resp.StatusCode, text)
+	}
+	for _, id := range []string{one, two} {
+		createDefinition(t, admin, id, webhook(id))
+	}
+	createRules(t, admin, one, "ns", alarm("CanaryOne"))
+	soon(t, "the alert", func() bool { return in.count("CanaryOne") > 0 })
+	if status, data := at(one).get("rules"); status != 200 || !strings.Contains(data, `"canarygroup"`) || !strings.Contains(data, `"firing"`) {
+		t.Errorf("rules: %d %s", status, data)
+	}
+	if status, data := at(one).get("alerts"); status != 200 || !strings.Contains(data, "CanaryOne") {
+		t.Errorf("alerts: %d %s", status, data)
+	}
+	if status, data := at(one).get("query", "query", "canaryrecord"); status != 200 || !strings.Contains(data, `"canaryrecord"`) {
+		t.Errorf("what a rule has recorded: %d %s", status, data)
+	}
+	silence := `{"matchers":[{"name":"alertname","value":"CanaryOne","isRegex":false,"isEqual":true}],"startsAt":"2020-01-01T00:00:00Z","endsAt":"2099-01-01T00:00:00Z","createdBy":"canaryuser","comment":"canarycomment"}`
+	if resp, text := at(one).do("POST", "alertmanager/api/v2/silences", []byte(silence), "Content-Type", "application/json"); resp.StatusCode != 200 {
+		t.Fatalf("a silence: %d %s", resp.StatusCode, text)
+	}
+	h.Kill()
+	h.Restart()
+	noCanary(t, h.Dir)
+	if resp, text := at(one).do("GET", "alertmanager/api/v2/silences", nil); resp.StatusCode != 200 || !strings.Contains(text, "canarycomment") {
+		t.Errorf("silences after the restart: %d %s", resp.StatusCode, text)
+	}
+	soon(t, "the alert is suppressed", func() bool {
+		_, text := at(one).do("GET", "alertmanager/api/v2/alerts", nil)
+		return strings.Contains(text, "CanaryOne") && strings.Contains(text, `"suppressed"`)
+	})
+	for _, path := range []string{"api/v1/rules", "api/v1/alerts", "alertmanager/api/v2/alerts", "alertmanager/api/v2/silences", "alertmanager/api/v2/alerts/groups"} {
+		if resp, text := at(two).do("GET", path, nil); resp.StatusCode != 200 || strings.Contains(strings.ToLower(text), "canaryone") || strings.Contains(text, "canarycomment") {
+			t.Errorf("%s of the other workspace: %d %s", path, resp.StatusCode, text)
+		}
+	}
+	for _, path := range []string{"alertmanager/api/v2/status", "alertmanager/api/v2/receivers"} {
+		if resp, text := at(one).do("GET", path, nil); resp.StatusCode != 200 || strings.Contains(text, "example.com") {
+			t.Errorf("%s shows where alerts go: %d %s", path, resp.StatusCode, text)
+		}
+	}
+}
+
 // noCanary searches a directory for what tests write into rules and definitions.
 func noCanary(t testing.TB, dir string) {
 	t.Helper()
