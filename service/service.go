@@ -44,6 +44,8 @@ type Room struct {
 	AlertReceivers AlertReceivers
 	// GitConnections is the operator's file of connections to Git repositories; "" for none.
 	GitConnections string
+	// ScrapeAddresses are where scrapers of metrics may connect to: "10.1.0.0/16:9100"; none for nowhere.
+	ScrapeAddresses []string
 
 	// Inside returns the door through which the service called name, such as
 	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's

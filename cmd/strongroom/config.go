@@ -37,9 +37,11 @@ type config struct {
 	Key         string `yaml:"key"`
 	// GitConnections is the file that says how Proton reaches Git repositories.
 	GitConnections string `yaml:"git-connections"`
-	Reads          string `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
-	Log            string `yaml:"log"`   // "error", "warn", "info" or "debug"
-	Limits         limits `yaml:"limits"`
+	// ScrapeAddresses are where scrapers of Managed Prometheus may connect to.
+	ScrapeAddresses []string `yaml:"scrape-addresses"`
+	Reads           string   `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
+	Log             string   `yaml:"log"`   // "error", "warn", "info" or "debug"
+	Limits          limits   `yaml:"limits"`
 	// Quotas are requests a second of an account in a region: by service, then by group of
 	// operations. What is not named has none.
 	Quotas    map[string]map[string]float64 `yaml:"quotas"`
@@ -84,6 +86,7 @@ func (c *config) bindServe(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.BucketHosts, "bucket-host", nil, "name below which buckets have host names of their own; may be repeated")
 	f.StringVar(&c.Certificate, "certificate", "", "PEM file with the server's certificate, instead of the local authority's")
 	f.StringVar(&c.Key, "key", "", "PEM file with the key of --certificate")
+	f.StringSliceVar(&c.ScrapeAddresses, "scrape-address", nil, "address that scrapers of Managed Prometheus may connect to, such as 10.1.0.0/16:9100; may be repeated")
 	f.StringVar(&c.GitConnections, "git-connections", "", "YAML file with the connections through which Proton delivers files to Git repositories")
 	f.StringVar(&c.Log, "log", "", "how much to log: error, warn, info or debug (default info)")
 }
@@ -137,6 +140,7 @@ func (c *config) under(from *config) {
 	}
 	c.Names = append(c.Names, from.Names...)
 	c.BucketHosts = append(c.BucketHosts, from.BucketHosts...)
+	c.ScrapeAddresses = append(c.ScrapeAddresses, from.ScrapeAddresses...)
 	c.Limits, c.Quotas, c.KeyStores, c.Receivers = from.Limits, from.Quotas, from.KeyStores, from.Receivers
 }
 

@@ -163,7 +163,7 @@ func (h *house) room(name string) *service.Room {
 	room := &service.Room{
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
 		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
-		KeyStores: h.outside, AlertReceivers: h.receivers, GitConnections: h.cfg.GitConnections,
+		KeyStores: h.outside, AlertReceivers: h.receivers, GitConnections: h.cfg.GitConnections, ScrapeAddresses: h.cfg.ScrapeAddresses,
 		Folder: func() (string, error) {
 			dir := filepath.Join(h.cfg.path(foldersName), name)
 			return dir, durable.MkdirAll(dir, 0o700)

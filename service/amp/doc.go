@@ -19,6 +19,7 @@
 //	names.go                    ARNs, the keys of the store
 //	workspace.go                the record of a workspace; making and deleting one
 //	settings.go                 configuration, logging, policy of a workspace
+//	scraper.go refusing.go      scrapers, which package scrape runs
 //	grant.go                    a customer's key
 //	store.go token.go tags.go   reading and changing; client and page tokens; tags
 //	jobs.go                     work in the background

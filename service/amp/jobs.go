@@ -33,13 +33,13 @@ func (s *Service) handleJobs() {
 	s.jobs.Handle(jobAlerting, func(ctx context.Context, j job.Job) error { return s.alerting.begin(ctx, j) })
 }
 
-// startUpkeep sees to it that there is a job of upkeep.
+// startUpkeep sees to it that there is a job of upkeep, which also starts the scrapers.
 func (s *Service) startUpkeep(ctx context.Context) error {
-	return s.db.Update(ctx, store.TxID{}, s.planUpkeep)
+	return s.db.Update(ctx, store.TxID{}, func(tx store.Tx) error { return s.planUpkeep(tx, 0) })
 }
 
-func (s *Service) planUpkeep(tx store.Tx) error {
-	return s.jobs.Schedule(tx, job.Job{Kind: jobUpkeep, Due: s.now().Add(upkeepEvery)})
+func (s *Service) planUpkeep(tx store.Tx, later time.Duration) error {
+	return s.jobs.Schedule(tx, job.Job{Kind: jobUpkeep, Due: s.now().Add(later)})
 }
 
 // upkeep looks after all workspaces, and plans the next time.
@@ -48,8 +48,9 @@ func (s *Service) upkeep(ctx context.Context, _ job.Job) error {
 	if err != nil {
 		return err
 	}
+	s.syncScrapers(ctx)
 	s.tenants.Upkeep(ctx, all)
-	return s.db.Update(ctx, store.TxID{}, s.planUpkeep)
+	return s.db.Update(ctx, store.TxID{}, func(tx store.Tx) error { return s.planUpkeep(tx, upkeepEvery) })
 }
 
 // allWorkspaces lists the workspaces of all accounts.

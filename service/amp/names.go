@@ -14,6 +14,7 @@ import (
 //	w 0 region 0 account 0 id                    workspace
 //	i 0 region 0 id                              the account that has the workspace
 //	d 0 region 0 account 0 id 0 ...              what is kept of a workspace: see package tenant
+//	c 0 region 0 account 0 id                    scraper
 //	t 0 arn                                      tags of a resource
 //	o 0 region 0 account 0 operation 0 token     what a client token has done
 const sep = "\x00"

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	api "github.com/strongroom/strongroom/api/amp"
@@ -15,6 +16,7 @@ import (
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/amp/prom"
+	"github.com/strongroom/strongroom/service/amp/scrape"
 	"github.com/strongroom/strongroom/service/amp/series"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
@@ -40,6 +42,8 @@ type Service struct {
 	room    *service.Room
 
 	alerting *alerting
+	scrapers *scrape.Runner
+	scraping sync.Mutex // who says which scrapers run
 }
 
 var _ api.Service = (*Service)(nil)
@@ -47,9 +51,14 @@ var _ api.Service = (*Service)(nil)
 // Open opens the service in its room. No workspace is opened yet.
 func Open(ctx context.Context, room *service.Room) (*Service, error) {
 	inside := room.Inside(principal)
+	addresses, err := scrape.ParseAddresses(room.ScrapeAddresses)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
 		db: room.Store, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), kms: kms.NewClient(inside),
 		pager: resource.NewPager(room.Root.Derive("amp page tokens")), root: room.Root, now: time.Now, room: room,
+		scrapers: scrape.NewRunner(addresses),
 	}
 	s.memo = store.NewMemo(s.db, loadWorkspace, store.MemoOptions{})
 	s.tenants = tenant.New(tenant.Options{
@@ -58,7 +67,6 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		Folder: room.Folder, Memory: func() (string, error) { return memory(room.Folder) },
 	})
 	s.handleJobs()
-	var err error
 	if s.alerting, err = newAlerting(s, room.AlertReceivers); err == nil {
 		err = errors.Join(s.startUpkeep(ctx), s.alerting.start(ctx))
 	}
@@ -99,6 +107,7 @@ func (s *Service) check(ctx context.Context, tell func(string)) error {
 
 func (s *Service) close() error {
 	s.alerting.close()
+	s.scrapers.Close()
 	s.memo.Close()
 	return s.tenants.Close()
 }

@@ -263,7 +263,11 @@ func (s *Service) finishDelete(ctx context.Context, j job.Job) error {
 		return err
 	}
 	s.releaseGrants(ctx, w)
+	defer s.syncScrapers(ctx)
 	return s.update(ctx, func(tx store.Tx) error {
+		if err := deleteScrapers(tx, id); err != nil {
+			return err
+		}
 		for _, prefix := range taggedBy(id) {
 			if err := deleteBelow(tx, prefix); err != nil {
 				return err
