@@ -1,5 +1,5 @@
 // Package compat runs the clients that people have against the program itself: the AWS
-// CLI, the AWS SDKs for Go and Python, the AWS Encryption SDK, openssl, sops and Terraform. Nothing in them is changed but the
+// CLI, the AWS SDKs for Go and Python, the AWS Encryption SDK, openssl, sops and Prometheus. Nothing in them is changed but the
 // endpoint.
 //
 // A client that is not installed is said so, and its test is skipped; with

@@ -17,8 +17,7 @@ func TestProtonWaiters(t *testing.T) {
 		outside.Missing(t, "there is no python3 with boto3 (Debian: apt-get install python3-boto3)")
 	}
 	h := house.Start(t)
-	role := protonRole(t, h, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`)
-	cmd := exec.Command(name, "testdata/proton_waiters.py", role)
+	cmd := exec.Command(name, "testdata/proton_waiters.py")
 	cmd.Env = append(h.Environ(h.Admin), "PYTHONIOENCODING=utf-8", "LC_ALL=C.UTF-8")
 	if text, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(text), "all waiters have ended") {
 		t.Errorf("%v\n%s", err, text)

@@ -1,6 +1,7 @@
 """boto3's own waiters for Proton, each to its end: what is deployed outside of the house is said with a notification."""
 
 import io
+import json
 import os
 import sys
 import tarfile
@@ -13,9 +14,10 @@ from botocore.exceptions import ClientError, WaiterError
 
 endpoint, region = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"]
 config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1})
-proton, s3, sts = (boto3.client(n, endpoint_url=endpoint, config=config) for n in ("proton", "s3", "sts"))
+proton, s3, sts, iam = (boto3.client(n, endpoint_url=endpoint, config=config) for n in ("proton", "s3", "sts", "iam"))
 account = sts.get_caller_identity()["Account"]
-role = sys.argv[1]
+trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "proton.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+role = iam.create_role(RoleName="environments", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
 used = set()
 
 

@@ -1,4 +1,6 @@
-package compat
+// Package terraform applies configurations with Terraform and its unchanged aws provider, plans them again, changes and
+// destroys them. Where either is not installed the tests say so.
+package terraform
 
 import (
 	"fmt"
@@ -11,6 +13,8 @@ import (
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
 )
+
+func TestMain(m *testing.M) { house.Main(m) }
 
 // provider is the version of the provider hashicorp/aws that is tested.
 const provider = "5.100.0"
