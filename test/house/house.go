@@ -6,8 +6,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -265,6 +267,11 @@ func (h *House) cleanup() {
 	case <-h.done:
 	default:
 		h.Stop()
+	}
+	// What a house that was killed leaves in memory it would remove at its next start, which does not come.
+	sum := sha256.Sum256([]byte(filepath.Join(h.Dir, "services", "aps")))
+	if err := os.RemoveAll("/dev/shm/strongroom-amp-" + hex.EncodeToString(sum[:12])); err != nil {
+		h.t.Error(err)
 	}
 	if h.t.Failed() {
 		h.t.Logf("the house printed:\n%s", h.out)
