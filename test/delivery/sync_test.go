@@ -504,7 +504,6 @@ func TestProtonFollowsServices(t *testing.T) {
 // TestProtonDeploysTheInstanceOfAComponentAgain: attached, updated and detached, a component makes its
 // instance be deployed again, with its outputs or without.
 func TestProtonDeploysTheInstanceOfAComponentAgain(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
 	s := newSynced(t)
 	s.newShop()
@@ -546,9 +545,16 @@ func TestProtonDeploysTheInstanceOfAComponentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.deployed("component/bucket")
-	s.until("the instance's deployment without the component", func() (bool, error) { return deployments() == 3, nil })
-	s.deployed("service/shop/service-instance/alpha")
+	last := 0
+	s.until("the instance's deployment without the component", func() (bool, error) {
+		if n := deployments(); n != last {
+			last = n
+			t.Logf("the instance has had %d deployments", n)
+		}
+		return last >= 3, nil
+	})
 	s.until("the end of it", func() (bool, error) {
+		s.deployed("service/shop/service-instance/alpha")
 		out, err := s.p.GetServiceInstance(ctx, &proton.GetServiceInstanceInput{ServiceName: service, Name: instance})
 		return err == nil && out.ServiceInstance.DeploymentStatus == types.DeploymentStatusSucceeded, err
 	})
