@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
-	"slices"
-	"syscall"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"github.com/strongroom/strongroom/outbound"
 )
 
 // defaultTimeout bounds one delivery, connecting included; maxAnswer what a receiver may say to it.
@@ -74,12 +73,7 @@ func (o Outgoing) dial(ctx context.Context, _, address string) (net.Conn, error)
 	if to := o.Addresses[host]; to != "" {
 		address = to
 	} else {
-		dialer.Control = func(_, to string, _ syscall.RawConn) error {
-			if !public(to) {
-				return errors.New("the name leads to an address that is not public")
-			}
-			return nil
-		}
+		dialer.Control = outbound.PublicOnly
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -128,24 +122,4 @@ func (o Outgoing) tls(ctx context.Context, c *promconfig.TLSConfig, opts ...prom
 	}
 	out.MinVersion = max(out.MinVersion, tls.VersionTLS12)
 	return out, nil
-}
-
-// special are address ranges that netip calls global and that may lead to a private network, or
-// nowhere (IANA special-purpose address registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("fec0::/10"),
-}
-
-// public reports whether an address and port are of the public internet.
-func public(address string) bool {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return false
-	}
-	a := to.Addr().Unmap()
-	return a.IsGlobalUnicast() && !a.IsPrivate() && a.Zone() == "" &&
-		!slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }

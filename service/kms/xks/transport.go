@@ -8,11 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
-	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/strongroom/strongroom/outbound"
 )
 
 // Timeout is how long KMS waits for a proxy's answer, connecting included (specification).
@@ -167,32 +166,6 @@ func (t *Transport) connect(ctx context.Context, via, host, address string) (net
 	if via != "" {
 		return nil, errors.New("the operator has not said where the endpoint service is")
 	}
-	dialer.Control = func(_, to string, _ syscall.RawConn) error {
-		if !public(to) {
-			return errors.New("the name leads to an address that is not public")
-		}
-		return nil
-	}
+	dialer.Control = outbound.PublicOnly
 	return dialer.DialContext(ctx, "tcp", address)
-}
-
-// special are address ranges that netip calls global and that may lead to a private network, or
-// nowhere (IANA special-purpose address registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("fec0::/10"),
-}
-
-// public reports whether an address and port are of the public internet. It is asked after the
-// name was resolved, so that a name cannot change its mind in between.
-func public(address string) bool {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return false
-	}
-	a := to.Addr().Unmap()
-	return a.IsGlobalUnicast() && !a.IsPrivate() && a.Zone() == "" &&
-		!slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }
