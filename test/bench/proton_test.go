@@ -1,9 +1,7 @@
 package bench
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -31,29 +29,6 @@ import (
 )
 
 const benchManifest = "infrastructure:\n  templates:\n    - file: cloudformation.yaml\n      rendering_engine: jinja\n      template_language: cloudformation\n"
-
-// packedBundle makes a .tar.gz of files.
-func packedBundle(b *testing.B, files map[string]string) []byte {
-	b.Helper()
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	w := tar.NewWriter(z)
-	for name, text := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		b.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 // upload puts a bundle into the bucket for bundles.
 func upload(b *testing.B, h *house.House, name string, body []byte) types.TemplateVersionSourceInput {
@@ -113,7 +88,7 @@ func BenchmarkProtonRegister(b *testing.B) {
 		}
 		files[fmt.Sprintf("infrastructure/lambda/part-%02d.txt", i)] = base64.StdEncoding.EncodeToString(random)
 	}
-	body := packedBundle(b, files)
+	body := protonbundles.Pack(b, files)
 	source, p, name := upload(b, h, "large", body), h.AsAdmin().Proton(), "network"
 	if _, err := p.CreateEnvironmentTemplate(context.Background(), &proton.CreateEnvironmentTemplateInput{Name: &name}); err != nil {
 		b.Fatal(err)
@@ -263,7 +238,7 @@ func (f *fleet) version(b *testing.B) {
 	ctx, worker, one := context.Background(), aws.String("worker"), aws.String("1")
 	in := &proton.CreateServiceTemplateVersionInput{
 		TemplateName: worker, CompatibleEnvironmentTemplates: []types.CompatibleEnvironmentTemplateInput{{TemplateName: aws.String("network"), MajorVersion: one}},
-		Source: upload(b, f.h, "worker", packedBundle(b, map[string]string{
+		Source: upload(b, f.h, "worker", protonbundles.Pack(b, map[string]string{
 			"schema/schema.yaml":                          strings.Replace(protonbundles.File(b, "cfn-service", "schema/schema.yaml"), "  pipeline_input_type: BuildInput\n", "", 1),
 			"instance_infrastructure/manifest.yaml":       benchManifest,
 			"instance_infrastructure/cloudformation.yaml": protonbundles.File(b, "cfn-service", "instance_infrastructure/cloudformation.yaml"),

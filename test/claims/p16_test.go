@@ -1,9 +1,6 @@
 package claims
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -16,30 +13,8 @@ import (
 
 	"github.com/strongroom/strongroom/test/canary"
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
-
-// packed makes a template bundle of files.
-func packed(t testing.TB, files map[string]string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for name, text := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 // hidden makes words that must be found nowhere, and remembers them.
 type hidden struct {
@@ -81,7 +56,7 @@ func TestP16_SensitiveMembersAreNowhere(t *testing.T) {
 	admin := h.AsAdmin()
 	p, words := admin.Proton(), new(hidden)
 	newBucket(t, admin, bundles, "")
-	put(t, admin, bundles, "secret", packed(t, secretBundle(words)))
+	put(t, admin, bundles, "secret", protonbundles.Pack(t, secretBundle(words)))
 	newRole(t, admin, "components", protonTrust(h.Account))
 
 	secretTemplate(t, p, words)

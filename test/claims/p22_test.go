@@ -11,6 +11,7 @@ import (
 
 	"github.com/strongroom/strongroom/test/gitremote"
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
 
 // injectionSchema takes anything as a value.
@@ -40,7 +41,7 @@ func injectionTemplates(t *testing.T, a house.Account) {
 		"run":   {"infrastructure/manifest.yaml": "infrastructure:\n  templates:\n    - rendering_engine: codebuild\n      settings:\n        image: any\n        input_type: HCL\n        env:\n          variables:\n            VALUE: \"{{ environment.inputs.value }}\"\n        provision:\n          - echo \"$VALUE\"\n"},
 	} {
 		files["schema/schema.yaml"] = injectionSchema
-		put(t, a, bundles, name, packed(t, files))
+		put(t, a, bundles, name, protonbundles.Pack(t, files))
 		environmentTemplate(t, a, name, "", name)
 	}
 }

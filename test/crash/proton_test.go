@@ -146,19 +146,6 @@ func (p *platform) deploy(a *proton.Client) error {
 	}
 }
 
-// git runs git, without the machine's own configuration.
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %v: %v\n%s", args, err, text)
-	}
-	return strings.TrimSpace(string(text))
-}
-
 // newPlatform starts a house that delivers to a repository.
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
@@ -170,10 +157,10 @@ func newPlatform(t *testing.T) *platform {
 		t.Fatal(err)
 	}
 	p := &platform{t: t, h: house.Start(t, "--git-connections", file), bare: filepath.Join(root, "platform", "live.git")}
-	git(t, "", "init", "-q", "--bare", "-b", "main", p.bare)
-	git(t, "", "clone", "-q", p.bare, work)
-	git(t, work, "commit", "-q", "--allow-empty", "-m", "first")
-	git(t, work, "push", "-q", "origin", "HEAD:main")
+	outside.Git(t, "", "init", "-q", "--bare", "-b", "main", p.bare)
+	outside.Git(t, "", "clone", "-q", p.bare, work)
+	outside.Git(t, work, "commit", "-q", "--allow-empty", "-m", "first")
+	outside.Git(t, work, "push", "-q", "origin", "HEAD:main")
 	p.h.Stop()
 	connection := "arn:aws:codestar-connections:" + house.Region + ":" + p.h.Account + ":connection/one"
 	if err := os.WriteFile(file, fmt.Appendf(nil, "connections:\n- arn: %s\n  url: file://%s\n  poll: 1s\n", connection, root), 0o600); err != nil {
@@ -249,14 +236,14 @@ func (p *platform) verify() {
 	for name, branch := range branches {
 		want = append(want, branch)
 		p.until("the branch of "+name, func(*proton.Client) (bool, error) {
-			return git(p.t, p.bare, "for-each-ref", "refs/heads/"+branch) != "", nil
+			return outside.Git(p.t, p.bare, "for-each-ref", "refs/heads/"+branch) != "", nil
 		})
-		if n := git(p.t, p.bare, "rev-list", "--count", "main.."+branch); n != "1" {
+		if n := outside.Git(p.t, p.bare, "rev-list", "--count", "main.."+branch); n != "1" {
 			p.t.Errorf("the branch of %s has %s commits", name, n)
 		}
 	}
 	slices.Sort(want)
-	if got := strings.Fields(git(p.t, p.bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")); !slices.Equal(got, want) {
+	if got := strings.Fields(outside.Git(p.t, p.bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")); !slices.Equal(got, want) {
 		p.t.Errorf("the branches are %v, want %v", got, want)
 	}
 	p.t.Logf("%d versions and %d environments were answered; there are %d environments", len(p.versions), len(p.environments), len(branches))

@@ -16,20 +16,8 @@ import (
 
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
-
-// git runs git without the machine's own configuration.
-func git(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %v: %v\n%s", args, err, text)
-	}
-	return strings.TrimSpace(string(text))
-}
 
 // TestProtonDeliversByGit: rendered Terraform goes to a repository as a branch; merged, it waits for
 // word from outside, refused, the deployment is cancelled.
@@ -40,10 +28,10 @@ func TestProtonDeliversByGit(t *testing.T) {
 	}
 	root, work, file := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "connections.yaml")
 	bare := filepath.Join(root, "platform", "live.git")
-	git(t, "", "init", "-q", "--bare", "-b", "main", bare)
-	git(t, "", "clone", "-q", bare, work)
-	git(t, work, "commit", "-q", "--allow-empty", "-m", "first")
-	git(t, work, "push", "-q", "origin", "HEAD:main")
+	outside.Git(t, "", "init", "-q", "--bare", "-b", "main", bare)
+	outside.Git(t, "", "clone", "-q", bare, work)
+	outside.Git(t, work, "commit", "-q", "--allow-empty", "-m", "first")
+	outside.Git(t, work, "push", "-q", "origin", "HEAD:main")
 	connection := "arn:aws:codestar-connections:" + house.Region + ":111122223333:connection/one"
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -58,7 +46,7 @@ func TestProtonDeliversByGit(t *testing.T) {
 	h.Restart()
 	ctx, admin := context.Background(), h.AsAdmin()
 	p := admin.Proton()
-	publish(t, admin, packed(t, map[string]string{
+	publish(t, admin, protonbundles.Pack(t, map[string]string{
 		"schema/schema.yaml":           networkSchema,
 		"infrastructure/manifest.yaml": "infrastructure:\n  templates:\n    - file: \"*\"\n      rendering_engine: hcl\n      template_language: terraform\n",
 		"infrastructure/main.tf":       "resource \"terraform_data\" \"network\" { input = var.environment.inputs.zone }\n",
@@ -75,8 +63,8 @@ func TestProtonDeliversByGit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-			for _, branch := range strings.Fields(git(t, bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")) {
-				if strings.Contains(git(t, bare, "ls-tree", "-r", "--name-only", branch), name+"/") {
+			for _, branch := range strings.Fields(outside.Git(t, bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")) {
+				if strings.Contains(outside.Git(t, bare, "ls-tree", "-r", "--name-only", branch), name+"/") {
 					return branch
 				}
 			}
@@ -85,12 +73,12 @@ func TestProtonDeliversByGit(t *testing.T) {
 		return ""
 	}
 	branch := create("shop")
-	if names := git(t, bare, "ls-tree", "-r", "--name-only", branch); !strings.Contains(names, "shop/main.tf") || !strings.Contains(names, "shop/.proton/deployment-metadata.json") {
+	if names := outside.Git(t, bare, "ls-tree", "-r", "--name-only", branch); !strings.Contains(names, "shop/main.tf") || !strings.Contains(names, "shop/.proton/deployment-metadata.json") {
 		t.Errorf("the branch has %s", names)
 	}
-	git(t, work, "fetch", "-q", "origin")
-	git(t, work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+branch)
-	git(t, work, "push", "-q", "origin", "HEAD:main")
+	outside.Git(t, work, "fetch", "-q", "origin")
+	outside.Git(t, work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+branch)
+	outside.Git(t, work, "push", "-q", "origin", "HEAD:main")
 	arn := fmt.Sprintf("arn:aws:proton:%s:%s:environment/shop", house.Region, h.Account)
 	if _, err := p.NotifyResourceDeploymentStatusChange(ctx, &proton.NotifyResourceDeploymentStatusChangeInput{
 		ResourceArn: &arn, Status: types.ResourceDeploymentStatusSucceeded, Outputs: []types.Output{{Key: aws.String("zone"), ValueString: aws.String("b")}},
@@ -104,7 +92,7 @@ func TestProtonDeliversByGit(t *testing.T) {
 	if err != nil || len(out.Outputs) != 1 {
 		t.Errorf("outputs %+v, %v", out, err)
 	}
-	git(t, bare, "update-ref", "-d", "refs/heads/"+create("refused"))
+	outside.Git(t, bare, "update-ref", "-d", "refs/heads/"+create("refused"))
 	if s, message := status(t, p, "refused"); s != types.DeploymentStatusCancelled || !strings.Contains(message, "closed without being merged") {
 		t.Errorf("the refused deployment is %s: %s", s, message)
 	}

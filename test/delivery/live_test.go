@@ -14,6 +14,7 @@ import (
 
 	"github.com/strongroom/strongroom/test/gitremote"
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
 
 // live is a house whose Proton delivers to somebody, with an environment "shop" and a service "mail".
@@ -143,7 +144,7 @@ func (l *live) gone(what string, get func() error) {
 func (l *live) serviceVersion(major string, files map[string]string) {
 	l.t.Helper()
 	ctx, name, key := context.Background(), aws.String("mail"), aws.String("mail.tar.gz")
-	if _, err := l.h.AsAdmin().S3().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bundles"), Key: key, Body: bytes.NewReader(packed(l.t, files))}); err != nil {
+	if _, err := l.h.AsAdmin().S3().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bundles"), Key: key, Body: bytes.NewReader(protonbundles.Pack(l.t, files))}); err != nil {
 		l.t.Fatal(err)
 	}
 	in := &proton.CreateServiceTemplateVersionInput{

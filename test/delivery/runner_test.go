@@ -1,9 +1,7 @@
 package delivery
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +24,7 @@ import (
 	"github.com/strongroom/strongroom/sigv4"
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
 
 const networkSchema = `schema:
@@ -40,29 +39,6 @@ const networkSchema = `schema:
           type: string
           default: a
 `
-
-// packed makes a bundle of files.
-func packed(t *testing.T, files map[string]string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for name, text := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func newBucket(name string) *s3.CreateBucketInput {
 	return &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: house.Region}}
@@ -220,7 +196,7 @@ func TestProtonRunsTerraform(t *testing.T) {
 	if _, err := admin.S3().CreateBucket(ctx, newBucket("states")); err != nil {
 		t.Fatal(err)
 	}
-	publish(t, admin, packed(t, map[string]string{
+	publish(t, admin, protonbundles.Pack(t, map[string]string{
 		"schema/schema.yaml": networkSchema,
 		"infrastructure/manifest.yaml": `infrastructure:
   templates:

@@ -49,7 +49,7 @@ func newLive(t *testing.T) *live {
 	t.Helper()
 	h, remote := gitremote.New(t)
 	l := &live{t: t, h: h, p: h.AsAdmin().Proton(), remote: remote}
-	publish(t, h.AsAdmin(), packed(t, map[string]string{
+	publish(t, h.AsAdmin(), protonbundles.Pack(t, map[string]string{
 		"schema/schema.yaml": networkSchema, "infrastructure/manifest.yaml": terraformManifest,
 		"infrastructure/main.tf": "resource \"terraform_data\" \"network\" { input = var.environment.inputs.zone }\n",
 	}))

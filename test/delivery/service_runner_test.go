@@ -13,6 +13,7 @@ import (
 
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
+	"github.com/strongroom/strongroom/test/protonbundles"
 )
 
 // shellManifest is a manifest of commands. Values are quoted as YAML takes them in single quotes.
@@ -31,7 +32,7 @@ func TestProtonLivesByARunner(t *testing.T) {
 	t.Parallel()
 	ctx, h := context.Background(), house.Start(t)
 	l := &live{t: t, h: h, p: h.AsAdmin().Proton()}
-	publish(t, h.AsAdmin(), packed(t, map[string]string{
+	publish(t, h.AsAdmin(), protonbundles.Pack(t, map[string]string{
 		"schema/schema.yaml":           networkSchema,
 		"infrastructure/manifest.yaml": shellManifest("{{ environment.name }} in {{ environment.inputs.zone }}", told+`; if [ "$SUBJECT" = "shop in slow" ]; then echo started; sleep 600; fi`, "echo gone"),
 	}))
@@ -133,7 +134,7 @@ func TestProtonCommandsNotify(t *testing.T) {
 	ctx, h := context.Background(), house.Start(t)
 	l := &live{t: t, h: h, p: h.AsAdmin().Proton()}
 	notify := cli + ` --endpoint-url "$AWS_ENDPOINT_URL" proton notify-resource-deployment-status-change --status IN_PROGRESS`
-	publish(t, h.AsAdmin(), packed(t, map[string]string{
+	publish(t, h.AsAdmin(), protonbundles.Pack(t, map[string]string{
 		"schema/schema.yaml": networkSchema,
 		"infrastructure/manifest.yaml": shellManifest("{{ environment.inputs.zone }}",
 			`printf '[{"key": "zone", "valueString": "%s"}]' "$SUBJECT" > outputs.json; `+notify+` --resource-arn "$RESOURCE_ARN" --outputs file://outputs.json && `+

@@ -38,8 +38,8 @@ func newSynced(t *testing.T) *synced {
 	}
 	root, file := t.TempDir(), filepath.Join(t.TempDir(), "connections.yaml")
 	s := &synced{t: t, bare: filepath.Join(root, syncedRepository+".git"), work: t.TempDir()}
-	git(t, "", "init", "-q", "--bare", "-b", "main", s.bare)
-	git(t, "", "clone", "-q", s.bare, s.work)
+	outside.Git(t, "", "init", "-q", "--bare", "-b", "main", s.bare)
+	outside.Git(t, "", "clone", "-q", s.bare, s.work)
 	s.h = house.Start(t)
 	s.h.Stop()
 	connection := "arn:aws:codestar-connections:" + house.Region + ":" + s.h.Account + ":connection/one"
@@ -82,10 +82,10 @@ func (s *synced) write(name, text string) {
 // push commits what was written, and returns the commit.
 func (s *synced) push(branch string) string {
 	s.t.Helper()
-	git(s.t, s.work, "add", "-A")
-	git(s.t, s.work, "commit", "-q", "--allow-empty", "-m", "change")
-	git(s.t, s.work, "push", "-q", "origin", "HEAD:"+branch)
-	return git(s.t, s.work, "rev-parse", "HEAD")
+	outside.Git(s.t, s.work, "add", "-A")
+	outside.Git(s.t, s.work, "commit", "-q", "--allow-empty", "-m", "change")
+	outside.Git(s.t, s.work, "push", "-q", "origin", "HEAD:"+branch)
+	return outside.Git(s.t, s.work, "rev-parse", "HEAD")
 }
 
 // until asks until it is so.
@@ -434,8 +434,8 @@ func TestProtonFollowsServices(t *testing.T) {
 	s.push("main")
 	s.write("shop/beta.yaml", shopSpec("beta", "port: 90"))
 	next := s.push("next")
-	git(t, s.work, "reset", "-q", "--hard", "HEAD~1")
-	first := git(t, s.work, "rev-parse", "HEAD")
+	outside.Git(t, s.work, "reset", "-q", "--hard", "HEAD~1")
+	first := outside.Git(t, s.work, "rev-parse", "HEAD")
 	if _, err := s.p.CreateServiceSyncConfig(ctx, &proton.CreateServiceSyncConfigInput{
 		ServiceName: aws.String("shop"), Branch: aws.String("main"), FilePath: aws.String("./configuration/proton-ops.yaml"),
 		RepositoryName: aws.String(syncedRepository), RepositoryProvider: types.RepositoryProviderGithub,

@@ -43,10 +43,10 @@ func New(t testing.TB) (*house.House, *Remote) {
 		Connection: "arn:aws:codestar-connections:" + house.Region + ":111122223333:connection/one",
 		bare:       filepath.Join(root, Name+".git"), work: t.TempDir(), t: t,
 	}
-	r.git("", "init", "-q", "--bare", "-b", Branch, r.bare)
-	r.git("", "clone", "-q", r.bare, r.work)
-	r.git(r.work, "commit", "-q", "--allow-empty", "-m", "first")
-	r.git(r.work, "push", "-q", "origin", "HEAD:"+Branch)
+	outside.Git(r.t, "", "init", "-q", "--bare", "-b", Branch, r.bare)
+	outside.Git(r.t, "", "clone", "-q", r.bare, r.work)
+	outside.Git(r.t, r.work, "commit", "-q", "--allow-empty", "-m", "first")
+	outside.Git(r.t, r.work, "push", "-q", "origin", "HEAD:"+Branch)
 	h := house.Start(t)
 	h.Stop()
 	text := fmt.Sprintf("connections:\n- arn: %s\n  account: %q\n  url: file://%s\n  poll: 1s\n", r.Connection, h.Account, root)
@@ -58,26 +58,12 @@ func New(t testing.TB) (*house.House, *Remote) {
 	return h, r
 }
 
-// git runs git without the machine's own configuration.
-func (r *Remote) git(dir string, args ...string) string {
-	r.t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("git %v: %v\n%s", args, err, text)
-	}
-	return strings.TrimSpace(string(text))
-}
-
 // Await waits for the branch of a deployment and returns its name.
 func (r *Remote) Await(deployment string) string {
 	r.t.Helper()
 	branch := "proton-" + deployment
 	for until := time.Now().Add(wait); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		if r.git(r.bare, "for-each-ref", "--format=x", "refs/heads/"+branch) != "" {
+		if outside.Git(r.t, r.bare, "for-each-ref", "--format=x", "refs/heads/"+branch) != "" {
 			return branch
 		}
 	}
@@ -88,33 +74,33 @@ func (r *Remote) Await(deployment string) string {
 // Branches returns the branches that wait to be merged or closed.
 func (r *Remote) Branches() []string {
 	r.t.Helper()
-	return strings.Fields(r.git(r.bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*"))
+	return strings.Fields(outside.Git(r.t, r.bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*"))
 }
 
 // Merge merges a branch and deletes it.
 func (r *Remote) Merge(branch string) {
 	r.t.Helper()
-	r.git(r.work, "fetch", "-q", "origin")
-	r.git(r.work, "reset", "-q", "--hard", "origin/"+Branch)
-	r.git(r.work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+branch)
-	r.git(r.work, "push", "-q", "origin", "HEAD:"+Branch)
+	outside.Git(r.t, r.work, "fetch", "-q", "origin")
+	outside.Git(r.t, r.work, "reset", "-q", "--hard", "origin/"+Branch)
+	outside.Git(r.t, r.work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+branch)
+	outside.Git(r.t, r.work, "push", "-q", "origin", "HEAD:"+Branch)
 	r.Close(branch)
 }
 
 // Close deletes a branch.
 func (r *Remote) Close(branch string) {
 	r.t.Helper()
-	r.git(r.bare, "update-ref", "-d", "refs/heads/"+branch)
+	outside.Git(r.t, r.bare, "update-ref", "-d", "refs/heads/"+branch)
 }
 
 // Files returns the names of the files of a branch, one a line.
 func (r *Remote) Files(branch string) string {
 	r.t.Helper()
-	return r.git(r.bare, "ls-tree", "-r", "--name-only", branch)
+	return outside.Git(r.t, r.bare, "ls-tree", "-r", "--name-only", branch)
 }
 
 // File returns a file of a branch, without the white space around it.
 func (r *Remote) File(branch, name string) string {
 	r.t.Helper()
-	return r.git(r.bare, "show", branch+":"+name)
+	return outside.Git(r.t, r.bare, "show", branch+":"+name)
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 func snapshot(t *testing.T, r *Remote, branch string) *Snapshot {
@@ -41,7 +43,7 @@ func TestSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := snapshot(t, r, "main")
-			if first.Commit != tips["main"] || first.Commit != b.git(b.bare(), "rev-parse", "main") {
+			if first.Commit != tips["main"] || first.Commit != outside.Git(b.t, b.bare(), "rev-parse", "main") {
 				t.Errorf("the tip is %s, and %s of %v", first.Commit, tips["main"], tips)
 			}
 			if dir, ok, err := first.Find("", "net"); dir != "templates/net" || !ok || err != nil {
@@ -82,7 +84,7 @@ func TestSnapshot(t *testing.T) {
 // TestSnapshotLeavesLargeFilesOut: where the remote can, what no bundle could hold is not sent.
 func TestSnapshotLeavesLargeFilesOut(t *testing.T) {
 	b := newBench(t)
-	b.git(b.bare(), "config", "uploadpack.allowFilter", "true")
+	outside.Git(b.t, b.bare(), "config", "uploadpack.allowFilter", "true")
 	b.write("large.bin", strings.Repeat("x", maxFileSize+10))
 	b.commit("large")
 	s := snapshot(t, remote(t, b.overFolder()), "main")

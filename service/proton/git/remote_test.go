@@ -47,8 +47,8 @@ func newBench(t *testing.T) *bench {
 		outside.Missing(t, "there is no git: %v", err)
 	}
 	b := &bench{t: t, root: t.TempDir(), work: t.TempDir()}
-	b.git("", "init", "-q", "--bare", "-b", "main", b.bare())
-	b.git("", "clone", "-q", b.bare(), b.work)
+	outside.Git(b.t, "", "init", "-q", "--bare", "-b", "main", b.bare())
+	outside.Git(b.t, "", "clone", "-q", b.bare(), b.work)
 	b.write("README.md", "ours\n")
 	b.write("shop/main.tf", "old\n")
 	b.write("shop/kept.txt", strings.Repeat("kept\n", 500))
@@ -71,22 +71,9 @@ func (b *bench) write(name, text string) {
 
 // commit pushes what was written to main.
 func (b *bench) commit(text string) {
-	b.git(b.work, "add", "-A")
-	b.git(b.work, "commit", "-q", "-m", text)
-	b.git(b.work, "push", "-q", "origin", "HEAD:main")
-}
-
-// git runs git, without the machine's own configuration.
-func (b *bench) git(dir string, args ...string) string {
-	b.t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost")
-	text, err := cmd.CombinedOutput()
-	if err != nil {
-		b.t.Fatalf("git %v: %v\n%s", args, err, text)
-	}
-	return strings.TrimSpace(string(text))
+	outside.Git(b.t, b.work, "add", "-A")
+	outside.Git(b.t, b.work, "commit", "-q", "-m", text)
+	outside.Git(b.t, b.work, "push", "-q", "origin", "HEAD:main")
 }
 
 // hook makes the repository run a script before it takes a push.
@@ -136,7 +123,7 @@ func (b *bench) overHTTP() *Connection {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.git(b.bare(), "config", "http.receivepack", "true")
+	outside.Git(b.t, b.bare(), "config", "http.receivepack", "true")
 	back := &cgi.Handler{Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"), Env: []string{"GIT_PROJECT_ROOT=" + b.root, "GIT_HTTP_EXPORT_ALL=1"}, Stderr: io.Discard}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, token, _ := r.BasicAuth(); token != testToken {
@@ -262,13 +249,13 @@ func TestEveryWay(t *testing.T) {
 			b := newBench(t)
 			r, c := remote(t, way(b)), testChange("one")
 			p := propose(t, r, c)
-			if got, want := b.git(b.bare(), "ls-tree", "-r", "--name-only", p.Branch), ".proton/deployment-metadata.json\nREADME.md\nempty\nshop/kept.txt\nshop/new/main.tf"; got != want {
+			if got, want := outside.Git(b.t, b.bare(), "ls-tree", "-r", "--name-only", p.Branch), ".proton/deployment-metadata.json\nREADME.md\nempty\nshop/kept.txt\nshop/new/main.tf"; got != want {
 				t.Errorf("the branch has\n%s\nwant\n%s", got, want)
 			}
-			if got := b.git(b.bare(), "show", p.Branch+":shop/new/main.tf"); got != "new" {
+			if got := outside.Git(b.t, b.bare(), "show", p.Branch+":shop/new/main.tf"); got != "new" {
 				t.Errorf("the file reads %q", got)
 			}
-			b.git(b.bare(), "fsck", "--strict", "--no-dangling")
+			outside.Git(b.t, b.bare(), "fsck", "--strict", "--no-dangling")
 			if again := propose(t, r, c); again.Commit != p.Commit || again.Base != p.Base {
 				t.Errorf("proposed again: %+v, was %+v", again, p)
 			}
@@ -276,11 +263,11 @@ func TestEveryWay(t *testing.T) {
 			b.write("other.txt", "meanwhile")
 			b.commit("meanwhile")
 			wantState(t, r, p, c, Open)
-			b.git(b.work, "fetch", "-q", "origin")
-			b.git(b.work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+p.Branch)
-			b.git(b.work, "push", "-q", "origin", "HEAD:main")
+			outside.Git(b.t, b.work, "fetch", "-q", "origin")
+			outside.Git(b.t, b.work, "merge", "-q", "--no-ff", "-m", "merge", "origin/"+p.Branch)
+			outside.Git(b.t, b.work, "push", "-q", "origin", "HEAD:main")
 			wantState(t, r, p, c, Merged)
-			b.git(b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
+			outside.Git(b.t, b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
 			wantState(t, r, p, c, Merged)
 		})
 	}
@@ -293,7 +280,7 @@ func TestFolder(t *testing.T) {
 	for _, want := range []string{"shop/a.tf", "environments/shop/a.tf"} {
 		c := &Change{ID: want, Branch: "proton-" + strings.ReplaceAll(want, "/", "-"), Target: "main", Folder: "shop", Nested: "environments/shop", Files: map[string][]byte{"a.tf": []byte(want)}, Title: "x", Created: time.Now()}
 		p := propose(t, r, c)
-		if got := b.git(b.bare(), "show", p.Branch+":"+want); got != want {
+		if got := outside.Git(b.t, b.bare(), "show", p.Branch+":"+want); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if again := propose(t, r, c); again.Commit != p.Commit || again.Folder != p.Folder {
@@ -309,7 +296,7 @@ func TestBranchIsRefusedSquashedOrWithdrawn(t *testing.T) {
 	r := remote(t, b.overFolder())
 	refused := testChange("refused")
 	p := propose(t, r, refused)
-	b.git(b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
+	outside.Git(b.t, b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
 	wantState(t, r, p, refused, Closed)
 	b.write("elsewhere", "x")
 	b.commit("elsewhere")
@@ -323,23 +310,23 @@ func TestBranchIsRefusedSquashedOrWithdrawn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list := b.git(b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
+	if list := outside.Git(b.t, b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
 		t.Errorf("branches are left: %s", list)
 	}
 
 	squash := testChange("squash")
 	p = propose(t, r, squash)
-	b.git(b.work, "fetch", "-q", "origin")
-	b.git(b.work, "merge", "-q", "--squash", "origin/"+p.Branch)
+	outside.Git(b.t, b.work, "fetch", "-q", "origin")
+	outside.Git(b.t, b.work, "merge", "-q", "--squash", "origin/"+p.Branch)
 	b.commit("squashed")
 	wantState(t, r, p, squash, Open)
-	b.git(b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
+	outside.Git(b.t, b.bare(), "update-ref", "-d", "refs/heads/"+p.Branch)
 	wantState(t, r, p, squash, Merged)
 
 	forward := testChange("forward")
 	forward.Files["more"] = []byte("more")
 	p = propose(t, r, forward)
-	b.git(b.bare(), "update-ref", "refs/heads/main", p.Commit)
+	outside.Git(b.t, b.bare(), "update-ref", "refs/heads/main", p.Commit)
 	wantState(t, r, p, forward, Merged)
 }
 
@@ -405,7 +392,7 @@ func TestRemoteRefuses(t *testing.T) {
 			if !ok || !strings.Contains(e.Sentence, test.want) || e.Lasting != test.lasting || strings.Contains(e.Sentence, "\n") || strings.Contains(e.Sentence, "token") && name == "wrong token" && strings.Contains(e.Sentence, "wrong-token") {
 				t.Errorf("got %v, want a sentence with %q, lasting %v", err, test.want, test.lasting)
 			}
-			if list := b.git(b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
+			if list := outside.Git(b.t, b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
 				t.Errorf("branches are left: %s", list)
 			}
 		})
@@ -507,7 +494,7 @@ func TestPullRequests(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "No commits between") || strings.Contains(err.Error(), testToken) {
 				t.Errorf("got %v, want what the host said, without the token", err)
 			}
-			if list := b.git(b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
+			if list := outside.Git(b.t, b.bare(), "branch", "--list"); strings.Contains(list, "proton") {
 				t.Errorf("branches are left: %s", list)
 			}
 		})
