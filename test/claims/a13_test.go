@@ -19,23 +19,6 @@ import (
 	"github.com/strongroom/strongroom/test/house"
 )
 
-// newWorkspace makes a workspace, under a key unless it is "", and waits until it is active.
-func newWorkspace(t testing.TB, a house.Account, key string) string {
-	t.Helper()
-	in := &amp.CreateWorkspaceInput{Alias: aws.String("made-by-a-test")}
-	if key != "" {
-		in.KmsKeyArn = &key
-	}
-	out, err := a.AMP().CreateWorkspace(ctx, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := amp.NewWorkspaceActiveWaiter(a.AMP()).Wait(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	return *out.WorkspaceId
-}
-
 // deleteWorkspace deletes a workspace and waits until it is gone.
 func deleteWorkspace(t testing.TB, a house.Account, id string) {
 	t.Helper()
@@ -101,7 +84,7 @@ func TestA13_KeyIsSymmetricAndChosenAtCreation(t *testing.T) {
 	if out, err := admin.AMP().ListWorkspaces(ctx, &amp.ListWorkspacesInput{}); err != nil || len(out.Workspaces) != 0 {
 		t.Errorf("refusals left workspaces: %v, %v", out, err)
 	}
-	id := newWorkspace(t, admin, key)
+	id := admin.NewWorkspace(t, key)
 	out, err := admin.AMP().DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &id})
 	if err != nil || aws.ToString(out.Workspace.KmsKeyArn) != key || *out.Workspace.Arn != workspaceARN(h, id) {
 		t.Errorf("described as %+v, %v", out, err)
@@ -123,7 +106,7 @@ func TestA14_ThreeGrantsByTheCaller(t *testing.T) {
 		t.Errorf("the refusal does not name kms:CreateGrant: %v", err)
 	}
 	maker := h.As(h.User("maker", document(allow(`["aps:*","kms:CreateGrant","kms:DescribeKey"]`, "*"))))
-	id := newWorkspace(t, maker, key)
+	id := maker.NewWorkspace(t, key)
 	grants := grantsOn(t, admin, key)
 	if len(grants) != 3 {
 		t.Fatalf("the key has %d grants, want 3", len(grants))
@@ -183,7 +166,7 @@ func TestA15_A16_UsesOfTheKeyAreRecorded(t *testing.T) {
 	admin := h.AsAdmin()
 	key := newKey(t, admin, "")
 	maker := h.As(h.User("maker", document(allow(`["aps:*","kms:CreateGrant","kms:DescribeKey"]`, "*"))))
-	id := newWorkspace(t, maker, key)
+	id := maker.NewWorkspace(t, key)
 	used := 0
 	for _, e := range events(t, admin, "GenerateDataKey") {
 		used++
@@ -231,7 +214,7 @@ func TestA18_PolicyThatNamesTheService(t *testing.T) {
 	own := newKey(t, admin, "")
 	keyPolicy(t, admin, own, document(delegate(h.Account), statement))
 	for name, key := range map[string]string{"the own account's": own, "another account's": foreign} {
-		id := newWorkspace(t, admin, key)
+		id := admin.NewWorkspace(t, key)
 		if out, err := admin.AMP().DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &id}); err != nil || *out.Workspace.KmsKeyArn != key {
 			t.Errorf("%s key: %+v, %v", name, out, err)
 		}

@@ -32,7 +32,7 @@ func TestA17_KeyDisabledAndEnabled(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
 	key := newKey(t, admin, "")
-	id, other := newWorkspace(t, admin, key), newWorkspace(t, admin, "")
+	id, other := admin.NewWorkspace(t, key), admin.NewWorkspace(t, "")
 	for _, w := range []string{id, other} {
 		want(t, "keeping rules", putRules(admin, w, "rules"), "")
 		want(t, "reading rules", getRules(admin, w, "rules"), "")
@@ -59,7 +59,7 @@ func TestA17_AnyGrantRevokedIsForEver(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
 	key := newKey(t, admin, "")
-	stays := newWorkspace(t, admin, key)
+	stays := admin.NewWorkspace(t, key)
 	want(t, "keeping rules", putRules(admin, stays, "rules"), "")
 	var lost []string
 	before := map[string]bool{}
@@ -67,7 +67,7 @@ func TestA17_AnyGrantRevokedIsForEver(t *testing.T) {
 		for _, g := range grantsOn(t, admin, key) {
 			before[*g.GrantId] = true
 		}
-		id := newWorkspace(t, admin, key)
+		id := admin.NewWorkspace(t, key)
 		want(t, "keeping rules", putRules(admin, id, "rules"), "")
 		n := 0
 		for _, g := range grantsOn(t, admin, key) {
@@ -104,7 +104,7 @@ func TestA17_AnyGrantRevokedIsForEver(t *testing.T) {
 func TestA19_ReaderMustBeAKeyUser(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	sealed, owned := newWorkspace(t, admin, newKey(t, admin, "")), newWorkspace(t, admin, "")
+	sealed, owned := admin.NewWorkspace(t, newKey(t, admin, "")), admin.NewWorkspace(t, "")
 	for _, w := range []string{sealed, owned} {
 		want(t, "keeping rules", putRules(admin, w, "rules"), "")
 	}

@@ -20,7 +20,7 @@ import (
 func TestA1_WhatIsCollected(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	id := newWorkspace(t, admin, "")
+	id := admin.NewWorkspace(t, "")
 	p, at := planeOf(t, h, h.Admin, id), time.Now().Add(-time.Minute).Truncate(time.Second)
 	p.mustWrite(at, map[string]float64{"temperature{room=cellar,unit=C}": 17.5, "humidity{room=cellar}": 0.61})
 	stamp := fmt.Sprint(at.Unix())
@@ -80,7 +80,7 @@ func TestA1_WhatIsCollected(t *testing.T) {
 func TestA2_TenantsAreIsolated(t *testing.T) {
 	h := house.Start(t)
 	_, other := h.NewAccount("other")
-	mine, theirs := newWorkspace(t, h.AsAdmin(), ""), newWorkspace(t, h.As(other), "")
+	mine, theirs := h.AsAdmin().NewWorkspace(t, ""), h.As(other).NewWorkspace(t, "")
 	me, they := planeOf(t, h, h.Admin, mine), planeOf(t, h, other, theirs)
 	at := time.Now().Add(-time.Minute)
 	me.mustWrite(at, map[string]float64{"shared{who=me}": 1})
@@ -123,7 +123,7 @@ func TestA2_TenantsAreIsolated(t *testing.T) {
 func TestA3_TenantsCannotBeChosen(t *testing.T) {
 	h := house.Start(t)
 	_, other := h.NewAccount("other")
-	mine, theirs := newWorkspace(t, h.AsAdmin(), ""), newWorkspace(t, h.As(other), "")
+	mine, theirs := h.AsAdmin().NewWorkspace(t, ""), h.As(other).NewWorkspace(t, "")
 	me, they := planeOf(t, h, h.Admin, mine), planeOf(t, h, other, theirs)
 	at := time.Now().Add(-time.Minute)
 	they.mustWrite(at, map[string]float64{"theirs": 1})
@@ -161,7 +161,7 @@ func TestA3_TenantsCannotBeChosen(t *testing.T) {
 // TestA10_InTransit: what is sent without TLS is refused, not sent on, and no key is taken from it.
 func TestA10_InTransit(t *testing.T) {
 	h := house.Start(t)
-	id := newWorkspace(t, h.AsAdmin(), "")
+	id := h.AsAdmin().NewWorkspace(t, "")
 	p := planeOf(t, h, h.Admin, id)
 	p.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	p.base = "http" + strings.TrimPrefix(p.base, "https")
@@ -187,7 +187,7 @@ func TestA10_InTransit(t *testing.T) {
 func TestA21_ResourcePolicy(t *testing.T) {
 	h := house.Start(t)
 	account, other := h.NewAccount("other")
-	id := newWorkspace(t, h.AsAdmin(), "")
+	id := h.AsAdmin().NewWorkspace(t, "")
 	me, they := planeOf(t, h, h.Admin, id), planeOf(t, h, other, id)
 	at := time.Now().Add(-time.Minute)
 	me.mustWrite(at, map[string]float64{"mine": 1})
@@ -236,7 +236,7 @@ func TestA17_KeyOfTheDataPlane(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
 	key := newKey(t, admin, "")
-	id := newWorkspace(t, admin, key)
+	id := admin.NewWorkspace(t, key)
 	p, at := planeOf(t, h, h.Admin, id), time.Now().Add(-time.Minute)
 	p.mustWrite(at, map[string]float64{"kept": 1})
 	if _, err := admin.KMS().DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key}); err != nil {

@@ -41,7 +41,7 @@ func TestA20_NoScraperIntoACustomersKey(t *testing.T) {
 	target, other := serve(&asked), serve(&stray)
 	h := house.Start(t, "--scrape-address", target)
 	admin := h.AsAdmin()
-	sealed, owned := newWorkspace(t, admin, newKey(t, admin, "")), newWorkspace(t, admin, "")
+	sealed, owned := admin.NewWorkspace(t, newKey(t, admin, "")), admin.NewWorkspace(t, "")
 	_, err := admin.AMP().CreateScraper(ctx, newScraper(h, sealed, target))
 	if want(t, "a scraper into a workspace under a customer's key", err, "ValidationException"); !strings.Contains(messageOf(err), "customer managed key") {
 		t.Errorf("the refusal says %v", err)
@@ -94,7 +94,7 @@ func TestA20_NoScraperIntoACustomersKey(t *testing.T) {
 func TestA21_ResourcePolicyIsKept(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	id := newWorkspace(t, admin, "")
+	id := admin.NewWorkspace(t, "")
 	nobody := h.As(h.User("nobody", ""))
 	text := document(`{"Effect":"Allow","Principal":{"AWS":"` + arnOf(t, nobody) + `"},"Action":"aps:*","Resource":"` + workspaceARN(h, id) + `"}`)
 	put, err := admin.AMP().PutResourcePolicy(ctx, &amp.PutResourcePolicyInput{WorkspaceId: &id, PolicyDocument: &text})

@@ -54,7 +54,7 @@ func TestA5_NoKeyAfterCreation(t *testing.T) {
 	admin := h.AsAdmin()
 	first, other := newKey(t, admin, ""), newKey(t, admin, "")
 	for _, was := range []string{"", first} {
-		id := newWorkspace(t, admin, was)
+		id := admin.NewWorkspace(t, was)
 		for _, c := range []struct{ method, path, body string }{
 			{"POST", "/workspaces/" + id + "/alias", `{"alias":"other","kmsKeyArn":"` + other + `"}`},
 			{"PATCH", "/workspaces/" + id + "/configuration", `{"retentionPeriodInDays":30,"kmsKeyArn":"` + other + `"}`},
@@ -77,9 +77,9 @@ func TestA5_NoKeyAfterCreation(t *testing.T) {
 func TestA8_OwnedKeysOfWorkspacesAreNotSeen(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	id := newWorkspace(t, admin, "")
+	id := admin.NewWorkspace(t, "")
 	deleteWorkspace(t, admin, id)
-	newWorkspace(t, admin, "")
+	admin.NewWorkspace(t, "")
 	keys, err := admin.KMS().ListKeys(ctx, &kms.ListKeysInput{})
 	aliases, err2 := admin.KMS().ListAliases(ctx, &kms.ListAliasesInput{})
 	if err != nil || err2 != nil || len(keys.Keys)+len(aliases.Aliases) != 0 {
@@ -104,9 +104,9 @@ func TestA8_OwnedKeysOfWorkspacesAreNotSeen(t *testing.T) {
 func TestA9_EachCustomerHasAnOwnedKey(t *testing.T) {
 	h := house.Start(t)
 	_, credentials := h.NewAccount("second")
-	newWorkspace(t, h.AsAdmin(), "")
-	newWorkspace(t, h.As(credentials), "")
-	newWorkspace(t, h.As(credentials), "")
+	h.AsAdmin().NewWorkspace(t, "")
+	h.As(credentials).NewWorkspace(t, "")
+	h.As(credentials).NewWorkspace(t, "")
 	h.Stop()
 	db := openStore(t, h)
 	defer db.Close()
@@ -127,7 +127,7 @@ func TestA9_EachCustomerHasAnOwnedKey(t *testing.T) {
 func TestA22_ConfigurationNeedsAMember(t *testing.T) {
 	h := house.Start(t)
 	client := h.AsAdmin().AMP()
-	id := newWorkspace(t, h.AsAdmin(), "")
+	id := h.AsAdmin().NewWorkspace(t, "")
 	update := func(in amp.UpdateWorkspaceConfigurationInput) error {
 		in.WorkspaceId = &id
 		_, err := client.UpdateWorkspaceConfiguration(ctx, &in)

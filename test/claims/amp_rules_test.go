@@ -111,7 +111,7 @@ func TestRules_DeliverUnderTheKey(t *testing.T) {
 	h := house.Start(t, "--config", in.configuration(t))
 	admin := h.AsAdmin()
 	key := newKey(t, admin, "")
-	one, two := newWorkspace(t, admin, key), newWorkspace(t, admin, "")
+	one, two := admin.NewWorkspace(t, key), admin.NewWorkspace(t, "")
 	createDefinition(t, admin, one, webhook("one"))
 	createDefinition(t, admin, two, webhook("two"))
 	createRules(t, admin, one, "ns", alarm("CanaryOne"))
@@ -160,7 +160,7 @@ func TestAlerting_OverHTTP(t *testing.T) {
 	in := newInbox(t)
 	h := house.Start(t, "--config", in.configuration(t))
 	admin := h.AsAdmin()
-	one, two := newWorkspace(t, admin, newKey(t, admin, "")), newWorkspace(t, admin, "")
+	one, two := admin.NewWorkspace(t, newKey(t, admin, "")), admin.NewWorkspace(t, "")
 	at := func(id string) plane { return planeOf(t, h, h.Admin, id) }
 	if resp, text := at(one).do("GET", "alertmanager/api/v2/alerts", nil); resp.StatusCode != 404 {
 		t.Errorf("without a definition: %d %s", resp.StatusCode, text)
@@ -229,7 +229,7 @@ func noCanary(t testing.TB, dir string) {
 func TestRules_Namespaces(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	c, id := admin.AMP(), newWorkspace(t, admin, "")
+	c, id := admin.AMP(), admin.NewWorkspace(t, "")
 	in := &amp.CreateRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns"), Data: alarm("A"), ClientToken: aws.String("t-1"), Tags: map[string]string{"team": "x"}}
 	for range 2 { // the second is the same request again
 		out, err := c.CreateRuleGroupsNamespace(ctx, in)
@@ -275,7 +275,7 @@ func TestRules_Namespaces(t *testing.T) {
 func TestAlertManagerDefinition(t *testing.T) {
 	h := house.Start(t)
 	admin := h.AsAdmin()
-	c, id := admin.AMP(), newWorkspace(t, admin, "")
+	c, id := admin.AMP(), admin.NewWorkspace(t, "")
 	_, err := c.DescribeAlertManagerDefinition(ctx, &amp.DescribeAlertManagerDefinitionInput{WorkspaceId: &id})
 	want(t, "a definition that is not there", err, "ResourceNotFoundException")
 	_, err = c.PutAlertManagerDefinition(ctx, &amp.PutAlertManagerDefinitionInput{WorkspaceId: &id, Data: webhook("x")})

@@ -12,7 +12,7 @@ import (
 // ampValues makes a workspace to act on, and returns input values for the operations of Managed Prometheus.
 func ampValues(t *testing.T, h *house.House) map[string]any {
 	t.Helper()
-	id := newWorkspace(t, h.AsAdmin(), "")
+	id := h.AsAdmin().NewWorkspace(t, "")
 	arn := workspaceARN(h, id)
 	group := aws.String("arn:aws:logs:" + house.Region + ":" + h.Account + ":log-group:/aws/prometheus/sweep:*")
 	values := map[string]any{

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/client_golang/api"
 	prom "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -44,20 +43,6 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// newPrometheusWorkspace makes a workspace and returns the URL of its API, without /api/v1.
-func newPrometheusWorkspace(t testing.TB, h *house.House) string {
-	t.Helper()
-	a := h.AsAdmin().AMP()
-	out, err := a.CreateWorkspace(context.Background(), &amp.CreateWorkspaceInput{Alias: aws.String("compat")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := amp.NewWorkspaceActiveWaiter(a).Wait(context.Background(), &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	return h.Endpoint + "/workspaces/" + *out.WorkspaceId
-}
-
 // carrying puts an access key with its secret into each request.
 type carrying struct {
 	aws.Credentials
@@ -78,7 +63,7 @@ func TestPrometheusSends(t *testing.T) {
 		outside.Missing(t, "prometheus is not installed")
 	}
 	h := house.Start(t, "--listen", freeAddress(t))
-	base, self := newPrometheusWorkspace(t, h), freeAddress(t)
+	base, self := h.Endpoint+"/workspaces/"+h.AsAdmin().NewWorkspace(t, ""), freeAddress(t)
 	dir := t.TempDir()
 	settings := fmt.Sprintf(`
 global: {scrape_interval: 500ms, scrape_timeout: 400ms}
@@ -216,7 +201,7 @@ func (a asker) samples(query string) map[string]bool {
 // TestPrometheusClients asks with the clients that people have: the Go client of Prometheus, and promtool.
 func TestPrometheusClients(t *testing.T) {
 	h := house.Start(t)
-	base := newPrometheusWorkspace(t, h)
+	base := h.Endpoint + "/workspaces/" + h.AsAdmin().NewWorkspace(t, "")
 	transport := carrying{h.Admin, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: h.Roots}}}
 	client, err := api.NewClient(api.Config{Address: base, RoundTripper: transport})
 	if err != nil {

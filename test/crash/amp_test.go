@@ -12,30 +12,12 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
 	"github.com/strongroom/strongroom/sigv4"
 	"github.com/strongroom/strongroom/test/house"
 )
-
-// newWorkspace makes a workspace, under a key unless it is "".
-func newWorkspace(t *testing.T, a house.Account, key string) string {
-	t.Helper()
-	in := &amp.CreateWorkspaceInput{}
-	if key != "" {
-		in.KmsKeyArn = &key
-	}
-	out, err := a.AMP().CreateWorkspace(ctx, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := amp.NewWorkspaceActiveWaiter(a.AMP()).Wait(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	return *out.WorkspaceId
-}
 
 // sampleWorker writes samples to a workspace: of some series the number of the write, all in one request.
 type sampleWorker struct {
@@ -153,7 +135,7 @@ func TestKilledWhileSamplesCome(t *testing.T) {
 	choose := chooser(t)
 	h := house.Start(t)
 	key, _, _ := prepare(t, h.AsAdmin())
-	owned, customer := newWorkspace(t, h.AsAdmin(), ""), newWorkspace(t, h.AsAdmin(), key)
+	owned, customer := h.AsAdmin().NewWorkspace(t, ""), h.AsAdmin().NewWorkspace(t, key)
 	workers := []worker{
 		newSampleWorker("owned-a", *seed, owned), newSampleWorker("owned-b", *seed, owned),
 		newSampleWorker("customer-a", *seed, customer), newSampleWorker("customer-b", *seed, customer), newUserWorker("users", *seed),

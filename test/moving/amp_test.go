@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
@@ -133,14 +131,7 @@ func customerWorkspace(t *testing.T, h *house.House) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := h.AsAdmin().AMP().CreateWorkspace(ctx, &amp.CreateWorkspaceInput{Alias: aws.String("moved"), KmsKeyArn: key.KeyMetadata.Arn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := amp.NewWorkspaceActiveWaiter(h.AsAdmin().AMP()).Wait(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	return *out.WorkspaceId
+	return h.AsAdmin().NewWorkspace(t, *key.KeyMetadata.Arn)
 }
 
 // TestSeriesMove brings what a Prometheus has stored into a workspace, and looks for all of it after a kill, in a backup that was restored, after the
