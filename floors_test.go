@@ -34,7 +34,7 @@ const floors = `
 	call service/kms/xks remote
 	api/*
 	job resource runner
-	audit
+	audit idempotency
 	seal
 	service
 	service/* gateway cli console

@@ -92,15 +92,15 @@ func (s *Service) deleteDocument(ctx context.Context, id tenant.ID, name string,
 func (s *Service) CreateAlertManagerDefinition(ctx context.Context, in *api.CreateAlertManagerDefinitionInput) (*api.CreateAlertManagerDefinitionOutput, error) {
 	id := here(ctx).workspace(wire.Val(in.WorkspaceId))
 	token := s.clientToken(ctx, "CreateAlertManagerDefinition", in.ClientToken, *in)
-	done, err := token.earlier(ctx)
+	done, err := token.Earlier(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var d definition
-	if done != "" {
+	if done != nil {
 		d, err = s.readDefinition(ctx, id)
 	} else {
-		d, err = s.writeDefinition(ctx, id, in.Data, true, func(tx store.Tx) error { return token.put(tx, id.Workspace) })
+		d, err = s.writeDefinition(ctx, id, in.Data, true, func(tx store.Tx) error { return token.Put(tx, id.Workspace) })
 	}
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (s *Service) DescribeAlertManagerDefinition(ctx context.Context, in *api.De
 func (s *Service) DeleteAlertManagerDefinition(ctx context.Context, in *api.DeleteAlertManagerDefinitionInput) (*api.DeleteAlertManagerDefinitionOutput, error) {
 	id := here(ctx).workspace(wire.Val(in.WorkspaceId))
 	token := s.clientToken(ctx, "DeleteAlertManagerDefinition", in.ClientToken, *in)
-	if done, err := token.earlier(ctx); err != nil || done != "" {
+	if done, err := token.Earlier(ctx); err != nil || done != nil {
 		return &api.DeleteAlertManagerDefinitionOutput{}, err
 	}
 	if _, err := s.workspace(ctx, in.WorkspaceId); err != nil {
@@ -156,7 +156,7 @@ func (s *Service) DeleteAlertManagerDefinition(ctx context.Context, in *api.Dele
 		if _, found, err := get[definition](tx, definitionKey(id)); err != nil || !found {
 			return first(err, notFound(kindDefinition, id.Workspace))
 		}
-		if err := token.put(tx, id.Workspace); err != nil {
+		if err := token.Put(tx, id.Workspace); err != nil {
 			return err
 		}
 		return tx.Delete(definitionKey(id))

@@ -17,16 +17,16 @@ func (s *Service) CreateRuleGroupsNamespace(ctx context.Context, in *api.CreateR
 		return nil, err
 	}
 	token := s.clientToken(ctx, "CreateRuleGroupsNamespace", in.ClientToken, *in)
-	done, err := token.earlier(ctx)
+	done, err := token.Earlier(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var n namespace
-	if done != "" {
+	if done != nil {
 		n, tags, err = s.readNamespace(ctx, id, name)
 	} else {
 		n, err = s.writeRules(ctx, id, name, in.Data, true, func(tx store.Tx) error {
-			if err := token.put(tx, id.Workspace+"/"+name); err != nil {
+			if err := token.Put(tx, id.Workspace+"/"+name); err != nil {
 				return err
 			}
 			return putTags(tx, namespaceARN(id, name), tags)
@@ -106,7 +106,7 @@ func (s *Service) ListRuleGroupsNamespaces(ctx context.Context, in *api.ListRule
 func (s *Service) DeleteRuleGroupsNamespace(ctx context.Context, in *api.DeleteRuleGroupsNamespaceInput) (*api.DeleteRuleGroupsNamespaceOutput, error) {
 	id, name := here(ctx).workspace(wire.Val(in.WorkspaceId)), wire.Val(in.Name)
 	token := s.clientToken(ctx, "DeleteRuleGroupsNamespace", in.ClientToken, *in)
-	if done, err := token.earlier(ctx); err != nil || done != "" {
+	if done, err := token.Earlier(ctx); err != nil || done != nil {
 		return &api.DeleteRuleGroupsNamespaceOutput{}, err
 	}
 	if _, _, err := s.readNamespace(ctx, id, name); err != nil {
@@ -116,7 +116,7 @@ func (s *Service) DeleteRuleGroupsNamespace(ctx context.Context, in *api.DeleteR
 		if _, found, err := get[namespace](tx, namespaceKey(id, name)); err != nil || !found {
 			return first(err, notFound(kindRules, name))
 		}
-		if err := token.put(tx, id.Workspace+"/"+name); err != nil {
+		if err := token.Put(tx, id.Workspace+"/"+name); err != nil {
 			return err
 		}
 		if err := tx.Delete(tagsKey(namespaceARN(id, name))); err != nil {

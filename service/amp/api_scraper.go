@@ -57,12 +57,12 @@ func (s *Service) CreateScraper(ctx context.Context, in *api.CreateScraperInput)
 		return nil, err
 	}
 	token := s.clientToken(ctx, "CreateScraper", in.ClientToken, *in)
-	id, err := token.earlier(ctx)
+	made, err := token.Earlier(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if id != "" {
-		return s.madeScraper(ctx, id)
+	if made != nil {
+		return s.madeScraper(ctx, *made)
 	}
 	now := s.at()
 	x := &scraper{
@@ -70,7 +70,7 @@ func (s *Service) CreateScraper(ctx context.Context, in *api.CreateScraperInput)
 		Rev: newRevision(), Source: in.Source.VpcConfiguration,
 	}
 	err = s.keepScraper(ctx, x, text, func(tx store.Tx) error {
-		if err := token.put(tx, x.ID); err != nil {
+		if err := token.Put(tx, x.ID); err != nil {
 			return err
 		}
 		if err := room(tx, scrapersOf(p), kindScraper, x.ID, quotaScrapers, maxScrapers); err != nil {

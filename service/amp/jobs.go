@@ -15,7 +15,6 @@ import (
 // The kinds of work in the background.
 const (
 	jobDelete = "delete" // of a workspace
-	jobTokens = "tokens" // a client token whose time is over
 	jobUpkeep = "upkeep" // blocks, retention, idle workspaces
 
 	jobAlerting = "alerting" // rules and alert managers begin
@@ -26,9 +25,7 @@ const upkeepEvery = time.Minute
 
 func (s *Service) handleJobs() {
 	s.jobs.Handle(jobDelete, s.finishDelete)
-	s.jobs.Handle(jobTokens, func(ctx context.Context, j job.Job) error {
-		return s.update(ctx, func(tx store.Tx) error { return tx.Delete(j.Payload) })
-	})
+	s.tokens.Handle()
 	s.jobs.Handle(jobUpkeep, s.upkeep)
 	s.jobs.Handle(jobAlerting, func(ctx context.Context, j job.Job) error { return s.alerting.begin(ctx, j) })
 }

@@ -11,6 +11,7 @@ import (
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/seal"
@@ -35,7 +36,7 @@ type Service struct {
 	keys    seal.Keys   // for the service itself
 	kms     *kms.Client // for the caller, or with service.AsService for the service
 	pager   *resource.Pager
-	root    service.Root
+	tokens  *idempotency.Tokens
 	now     func() time.Time
 	memo    *store.Memo[*workspace]
 	tenants *tenant.Tenants
@@ -57,7 +58,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 	}
 	s := &Service{
 		db: room.Store, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), kms: kms.NewClient(inside),
-		pager: resource.NewPager(room.Root.Derive("amp page tokens")), root: room.Root, now: time.Now, room: room,
+		pager: resource.NewPager(room.Root.Derive("amp page tokens")), now: time.Now, room: room,
 		scrapers: scrape.NewRunner(addresses),
 	}
 	s.memo = store.NewMemo(s.db, loadWorkspace, store.MemoOptions{})
@@ -66,6 +67,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		Marks:  room.Root.Derive("amp block marks"),
 		Folder: room.Folder, Memory: func() (string, error) { return memory(room.Folder) },
 	})
+	s.tokens = s.newTokens(room)
 	s.handleJobs()
 	if s.alerting, err = newAlerting(s, room.AlertReceivers); err == nil {
 		err = errors.Join(s.startUpkeep(ctx), s.alerting.start(ctx))

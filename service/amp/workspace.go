@@ -10,6 +10,7 @@ import (
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/call"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/service/amp/tenant"
@@ -186,7 +187,7 @@ func (s *Service) createWorkspace(ctx context.Context, in *api.CreateWorkspaceIn
 		return nil, nil, err
 	}
 	err = s.update(ctx, func(tx store.Tx) error {
-		if err := token.put(tx, w.ID.Workspace); err != nil {
+		if err := token.Put(tx, w.ID.Workspace); err != nil {
 			return err
 		}
 		if err := room(tx, workspacesOf(p), kindWorkspace, w.ID.Workspace, quotaWorkspaces, maxWorkspaces); err != nil {
@@ -208,12 +209,12 @@ func (s *Service) createWorkspace(ctx context.Context, in *api.CreateWorkspaceIn
 }
 
 // workspaceOfToken returns the workspace that an earlier request with the token has made, or nil.
-func (s *Service) workspaceOfToken(ctx context.Context, token *clientToken) (*workspace, tagMap, error) {
-	id, err := token.earlier(ctx)
-	if err != nil || id == "" {
+func (s *Service) workspaceOfToken(ctx context.Context, token *idempotency.Token) (*workspace, tagMap, error) {
+	id, err := token.Earlier(ctx)
+	if err != nil || id == nil {
 		return nil, nil, err
 	}
-	w, err := s.workspace(ctx, &id)
+	w, err := s.workspace(ctx, id)
 	if err != nil {
 		return nil, nil, err
 	}

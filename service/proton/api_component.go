@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/service/proton/bundle"
 	"github.com/strongroom/strongroom/service/proton/spec"
 	"github.com/strongroom/strongroom/store"
@@ -21,7 +22,7 @@ func (s *Service) CreateComponent(ctx context.Context, in *api.CreateComponentIn
 		return nil, err
 	}
 	t := s.clientToken(ctx, "CreateComponent", in.ClientToken, *in)
-	if done, err := t.earlier(ctx); err != nil || done != nil {
+	if done, err := t.Earlier(ctx); err != nil || done != nil {
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +60,7 @@ func (s *Service) CreateComponent(ctx context.Context, in *api.CreateComponentIn
 		if err := n.add(tx, s, p); err != nil {
 			return err
 		}
-		return t.put(tx, string(rec.key))
+		return t.Put(tx, string(rec.key))
 	})
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (s *Service) ListComponents(ctx context.Context, in *api.ListComponentsInpu
 func (s *Service) UpdateComponent(ctx context.Context, in *api.UpdateComponentInput) (*api.UpdateComponentOutput, error) {
 	p, k, missing := here(ctx), key("co", here(ctx), wire.Val(in.Name)), notFound("component", wire.Val(in.Name))
 	t := s.clientToken(ctx, "UpdateComponent", in.ClientToken, *in)
-	done, err := t.earlier(ctx)
+	done, err := t.Earlier(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +201,7 @@ func (s *Service) UpdateComponent(ctx context.Context, in *api.UpdateComponentIn
 	return &api.UpdateComponentOutput{Component: componentOf(&rec.V)}, nil
 }
 
-func (s *Service) redeployComponent(ctx context.Context, p place, in *api.UpdateComponentInput, t *clientToken, k []byte, missing error) (*record[subject], error) {
+func (s *Service) redeployComponent(ctx context.Context, p place, in *api.UpdateComponentInput, t *idempotency.Token, k []byte, missing error) (*record[subject], error) {
 	var to *attachedTo
 	l := launch{s: s, p: p,
 		target: func(rec *record[subject]) (*api.DeploymentState, error) {
@@ -246,7 +247,7 @@ func (s *Service) redeployComponent(ctx context.Context, p place, in *api.Update
 					return err
 				}
 			}
-			return t.put(tx, string(k))
+			return t.Put(tx, string(k))
 		},
 	}
 	return l.edit(ctx, k, missing).apply(ctx, s)

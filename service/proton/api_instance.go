@@ -7,6 +7,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/service/proton/spec"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -20,7 +21,7 @@ func (s *Service) CreateServiceInstance(ctx context.Context, in *api.CreateServi
 		return nil, err
 	}
 	t := s.clientToken(ctx, "CreateServiceInstance", in.ClientToken, *in)
-	if done, err := t.earlier(ctx); err != nil || done != nil {
+	if done, err := t.Earlier(ctx); err != nil || done != nil {
 		if err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (s *Service) CreateServiceInstance(ctx context.Context, in *api.CreateServi
 type beside func(*record[subject]) (put func(store.Tx) error, err error)
 
 // addInstance adds an instance to a service and begins to deploy it.
-func (s *Service) addInstance(ctx context.Context, p place, in *api.CreateServiceInstanceInput, t *clientToken, tags tagMap, with beside) (*record[subject], error) {
+func (s *Service) addInstance(ctx context.Context, p place, in *api.CreateServiceInstanceInput, t *idempotency.Token, tags tagMap, with beside) (*record[subject], error) {
 	service := wire.Val(in.ServiceName)
 	var made *newSubject
 	var w *wanted
@@ -71,7 +72,7 @@ func (s *Service) addInstance(ctx context.Context, p place, in *api.CreateServic
 			if err := put(tx); err != nil {
 				return err
 			}
-			return t.put(tx, string(made.rec.key))
+			return t.Put(tx, string(made.rec.key))
 		},
 	}.apply(ctx, s)
 	if err != nil {
@@ -143,7 +144,7 @@ func (s *Service) UpdateServiceInstance(ctx context.Context, in *api.UpdateServi
 		return &api.UpdateServiceInstanceOutput{ServiceInstance: instanceOf(&rec.V)}, nil
 	}
 	t := s.clientToken(ctx, "UpdateServiceInstance", in.ClientToken, *in)
-	if done, err := t.earlier(ctx); err != nil || done != nil {
+	if done, err := t.Earlier(ctx); err != nil || done != nil {
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +162,7 @@ func (s *Service) UpdateServiceInstance(ctx context.Context, in *api.UpdateServi
 }
 
 // deployInstance begins to deploy an instance with another version or spec.
-func (s *Service) deployInstance(ctx context.Context, p place, in *api.UpdateServiceInstanceInput, t *clientToken, with beside) (*record[subject], error) {
+func (s *Service) deployInstance(ctx context.Context, p place, in *api.UpdateServiceInstanceInput, t *idempotency.Token, with beside) (*record[subject], error) {
 	service, name := wire.Val(in.ServiceName), wire.Val(in.Name)
 	k, missing := key("si", p, service, name), notFound("service instance", service+"/"+name)
 	var w *wanted
@@ -184,7 +185,7 @@ func (s *Service) deployInstance(ctx context.Context, p place, in *api.UpdateSer
 			if err := put(tx); err != nil {
 				return err
 			}
-			return t.put(tx, string(k))
+			return t.Put(tx, string(k))
 		},
 	}
 	e := l.edit(ctx, k, missing)

@@ -59,7 +59,7 @@ func (s *Service) CreateEnvironmentAccountConnection(ctx context.Context, in *ap
 		return nil, invalid("A roleArn or a codebuildRoleArn is needed.")
 	}
 	t := s.clientToken(ctx, "CreateEnvironmentAccountConnection", in.ClientToken, *in)
-	if done, err := t.earlier(ctx); err != nil || done != nil {
+	if done, err := t.Earlier(ctx); err != nil || done != nil {
 		return s.connectionAgain(ctx, done, err)
 	}
 	id, now := newID(), s.at()
@@ -82,7 +82,7 @@ func (s *Service) CreateEnvironmentAccountConnection(ctx context.Context, in *ap
 		if err := tx.Put(key("am", manager, id), []byte(p.account)); err != nil {
 			return err
 		}
-		if err := t.put(tx, string(rec.key)); err != nil {
+		if err := t.Put(tx, string(rec.key)); err != nil {
 			return err
 		}
 		return putTags(tx, *rec.V.Arn, tags)

@@ -22,7 +22,7 @@ const jobRegister = "register"
 func (s *Service) handleJobs() {
 	s.jobs.Handle(jobRegister, s.register)
 	s.jobs.Handle(jobSweep, s.sweep)
-	s.jobs.Handle(jobTokens, s.forget)
+	s.tokens.Handle()
 	s.jobs.Handle(jobDeploy, s.deploy)
 	s.jobs.Handle(jobUnlog, s.unlog)
 	s.jobs.Handle(jobSettle, s.settle)

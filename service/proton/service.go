@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom/strongroom/api/s3"
 	"github.com/strongroom/strongroom/api/sts"
 	"github.com/strongroom/strongroom/blob"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/seal"
@@ -24,17 +25,17 @@ const principal = "proton.amazonaws.com"
 type Service struct {
 	api.Unimplemented
 
-	db    store.DB
-	blobs blob.Store
-	jobs  *job.Queue
-	log   *slog.Logger
-	keys  seal.Keys   // for the service itself
-	kms   *kms.Client // for the caller, or with service.AsService for the service
-	s3    *s3.Client  // for the caller
-	sts   *sts.Client // for the service itself
-	pager *resource.Pager
-	root  service.Root
-	now   func() time.Time
+	db     store.DB
+	blobs  blob.Store
+	jobs   *job.Queue
+	log    *slog.Logger
+	keys   seal.Keys   // for the service itself
+	kms    *kms.Client // for the caller, or with service.AsService for the service
+	s3     *s3.Client  // for the caller
+	sts    *sts.Client // for the service itself
+	pager  *resource.Pager
+	tokens *idempotency.Tokens
+	now    func() time.Time
 
 	deliverer Deliverer
 	git       *byGit        // the repositories that are followed, too
@@ -49,9 +50,10 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 	s := &Service{
 		db: room.Store, blobs: room.Blobs, jobs: room.Jobs, log: room.Log,
 		keys: seal.NewKeys(inside), kms: kms.NewClient(inside), s3: s3.NewClient(inside), sts: sts.NewClient(inside),
-		pager: resource.NewPager(room.Root.Derive("proton page tokens")), root: room.Root,
-		now: time.Now, watching: make(chan struct{}, maxWatching),
+		pager: resource.NewPager(room.Root.Derive("proton page tokens")),
+		now:   time.Now, watching: make(chan struct{}, maxWatching),
 	}
+	s.tokens = s.newTokens(room)
 	var err error
 	if s.deliverer, err = s.newDeliverer(room); err != nil {
 		return nil, err

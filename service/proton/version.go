@@ -7,6 +7,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -51,7 +52,7 @@ func (s *Service) createVersion(ctx context.Context, f *family, in newVersion) (
 		return nil, err
 	}
 	t := s.clientToken(ctx, "CreateTemplateVersion "+f.word, in.ClientToken, in)
-	if done, err := t.earlier(ctx); err != nil || done != nil {
+	if done, err := t.Earlier(ctx); err != nil || done != nil {
 		return s.versionAgain(ctx, done, err)
 	}
 	tmpl, err := plain[template](ctx, s, key(f.template, p, name))
@@ -76,7 +77,7 @@ type versionToAdd struct {
 	tags   tagMap
 	bundle *sealedBytes // nil where there is none, and why says it
 	why    string
-	token  *clientToken
+	token  *idempotency.Token
 	number func(t *template, f *family, major *string) (string, string, error)
 	beside func(*record[version]) (*writing, error) // what is written with it; may be nil
 }
@@ -152,7 +153,7 @@ func (s *Service) tryVersion(ctx context.Context, p place, f *family, name strin
 				return err
 			}
 		}
-		if err := n.token.put(tx, string(rec.key)); err != nil {
+		if err := n.token.Put(tx, string(rec.key)); err != nil {
 			return err
 		}
 		if err := putTags(tx, own, n.tags); err != nil || b == nil {

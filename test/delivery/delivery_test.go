@@ -3,12 +3,9 @@
 package delivery
 
 import (
-	"context"
 	"testing"
 
 	"github.com/strongroom/strongroom/test/house"
 )
 
 func TestMain(m *testing.M) { house.Main(m) }
-
-var ctx = context.Background()
