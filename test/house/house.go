@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -303,9 +304,22 @@ func (h *House) AsAdmin() Account { return h.As(h.Admin) }
 
 // HTTP returns an HTTPS client that trusts the house.
 func (h *House) HTTP() *http.Client {
-	return &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{
+	return &http.Client{Timeout: 5 * time.Minute, Transport: plainBodies{&http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: h.Roots}, MaxIdleConnsPerHost: 256, DisableCompression: true,
-	}}
+	}}}
+}
+
+// plainBodies hides the WriteTo of request bodies. The SDK closes a body as soon as the answer begins, and WriteTo of a
+// closed one is io.EOF, which net/http takes for a failed write: where a house answers before the client's own goroutine
+// has looked for the body's end, the connection would be closed in the middle of the answer.
+type plainBodies struct{ *http.Transport }
+
+func (t plainBodies) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return t.Transport.RoundTrip(r)
 }
 
 // KMS returns a client of the service.
