@@ -107,25 +107,44 @@ func (g *gathering) gather(ctx context.Context) error {
 		ResourceARN: g.x.Resource, DeploymentID: *g.rec.V.Id, Deleted: g.rec.V.Delete,
 		MajorVersion: wire.Val(v.TemplateMajorVersion), MinorVersion: wire.Val(v.TemplateMinorVersion),
 	}
-	err := g.s.db.View(ctx, func(r store.Reader) error {
-		tags, err := readTags(r, g.x.Resource)
-		if len(tags) > 0 {
-			g.job.Tags, _ = document.Value(map[string]string(tags)).(*document.Object)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
+	var err error
 	switch v.Kind {
 	case api.DeploymentTargetResourceTypeEnvironment:
-		return g.environment(ctx)
+		err = g.environment(ctx)
 	case api.DeploymentTargetResourceTypeServiceInstance:
-		return g.instance(ctx)
+		err = g.instance(ctx)
 	case api.DeploymentTargetResourceTypeServicePipeline:
-		return g.pipeline(ctx)
+		err = g.pipeline(ctx)
+	default:
+		err = g.component(ctx)
 	}
-	return g.component(ctx)
+	g.job.Tags = g.tags()
+	return err
+}
+
+// tags are what provisioned resources are tagged with: the service's own tags. A customer's tags of the resource are
+// not passed on (AWS Proton user guide, "AWS Proton resources and tagging").
+func (g *gathering) tags() *document.Object {
+	v, environment, instance := &g.x.V, g.job.EnvironmentARN, ""
+	switch {
+	case v.Kind == api.DeploymentTargetResourceTypeEnvironment:
+		environment = g.x.Resource
+	case v.Kind == api.DeploymentTargetResourceTypeServiceInstance:
+		instance = g.x.Resource
+	case wire.Val(v.ServiceInstanceName) != "":
+		instance = g.p.instanceARN(wire.Val(v.ServiceName), *v.ServiceInstanceName)
+	}
+	service := ""
+	if wire.Val(v.ServiceName) != "" {
+		service = g.p.serviceARN(*v.ServiceName)
+	}
+	tags := new(document.Object).Set("proton:account", g.p.account)
+	for _, t := range [][2]string{{"template", g.job.TemplateARN}, {"environment", environment}, {"service", service}, {"service-instance", instance}} {
+		if t[1] != "" {
+			tags.Set("proton:"+t[0], t[1])
+		}
+	}
+	return tags
 }
 
 // bundle opens the bundle of the version that the subject is to have.
