@@ -167,6 +167,9 @@ func (s *site) fill() {
 	connection := "arn:aws:codestar-connections:" + house.Region + ":" + s.Account + ":connection/6f1d1a2e-0000-4000-8000-000000000001"
 	_, err = s.c.CreateRepository(ctx, &proton.CreateRepositoryInput{Provider: types.RepositoryProviderGithub, Name: aws.String("platform/live"), ConnectionArn: &connection, EncryptionKey: &s.key})
 	s.must(err)
+	_, err = s.c.CreateTemplateSyncConfig(ctx, &proton.CreateTemplateSyncConfigInput{TemplateName: aws.String("network"), TemplateType: types.TemplateTypeEnvironment,
+		RepositoryName: aws.String("platform/live"), RepositoryProvider: types.RepositoryProviderGithub, Branch: aws.String("main"), Subdirectory: aws.String("templates")})
+	s.must(err)
 	for _, name := range []string{"dev", "prod"} {
 		_, err = s.c.CreateEnvironment(ctx, &proton.CreateEnvironmentInput{
 			Name: &name, TemplateName: aws.String("network"), TemplateMajorVersion: major, Spec: aws.String(protonbundles.Spec(s.t, "cfn-environment")),
@@ -188,6 +191,9 @@ func (s *site) fill() {
 		ServiceName: aws.String("shop"), Name: aws.String("worker-next"), Spec: &more, TemplateMajorVersion: aws.String("1"), TemplateMinorVersion: aws.String("1"),
 		Tags: []types.Tag{{Key: aws.String("stage"), Value: aws.String("next")}},
 	})
+	s.must(err)
+	_, err = s.c.CreateServiceSyncConfig(ctx, &proton.CreateServiceSyncConfigInput{ServiceName: aws.String("shop"), FilePath: aws.String("proton-ops.yaml"),
+		RepositoryName: aws.String("platform/live"), RepositoryProvider: types.RepositoryProviderGithub, Branch: aws.String("main")})
 	s.must(err)
 	_, err = s.c.CreateComponent(ctx, &proton.CreateComponentInput{
 		Name: aws.String("files"), ServiceName: aws.String("shop"), ServiceInstanceName: aws.String("worker-dev"),
@@ -275,6 +281,11 @@ func TestCatalogueMovesBetweenHouses(t *testing.T) {
 		t.Fatalf("export: %v\n%s", err, text)
 	}
 	first := tree(t, dir)
+	for name, want := range map[string]string{"environment-templates/network/template.json": `"subdirectory": "templates"`, "services/shop/service.json": `"filePath": "proton-ops.yaml"`} {
+		if !strings.Contains(first[name], want) {
+			t.Errorf("%s has no %s:\n%s", name, want, first[name])
+		}
+	}
 	for _, name := range []string{
 		"environment-templates/network/2.0/bundle/schema/schema.yaml", "environment-templates/network/2.1/version.json", "service-templates/worker/1.0/bundle/instance_infrastructure/cloudformation.yaml",
 		"environment-templates/own/1.0/version.json", "environments/dev/spec.yaml", "services/shop/instances/worker-next/instance.json", "components/files/component.yaml", "repositories.json",
@@ -360,6 +371,8 @@ func changedCatalogue(t *testing.T, b *site, dir string, into []string) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ file, text, want string }{
+		"a branch without a name":    {"services/shop/service.json", `{"templateName": "worker", "sync": {"provider": "GITHUB", "name": "platform/live", "branch": ""}}`, "sync has a provider"},
+		"an ops file of a template":  {"environment-templates/network/template.json", `{"sync": {"provider": "GITHUB", "name": "a/b", "branch": "c", "filePath": "d"}}`, "sync has a subdirectory"},
 		"a member that is not known": {"environments/dev/environment.json", `{"templatName": "network"}`, "environments/dev/environment.json"},
 		"a spec of another kind":     {"environments/dev/spec.yaml", "proton: ServiceSpec\n", "environments/dev/spec.yaml"},
 		"another format":             {"catalogue.json", `{"format": 9, "account": "1", "region": "r"}`, "format 9 is not known"},

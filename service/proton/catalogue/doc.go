@@ -20,6 +20,7 @@
 //     first in the house, and so on; the same for minor versions. What names a version is translated.
 //   - An import adds what is missing, brings words, tags and publications up to date, and takes nothing away. What is
 //     deployed already is never deployed anew: where it differs, that is said. So importing twice changes nothing.
+//   - Branches are followed last, when what they bring is there: until then nothing but the folder makes anything.
 //   - The folder is read whole and checked before anything is made. A version that is another one in the house
 //     than in the folder is an error.
 //   - It is a client like any other: every call is the caller's own and is recorded as his.
@@ -35,5 +36,6 @@
 //	import.go      Import: the order of things
 //	versions.go    versions by position, registration
 //	subjects.go    environments, services, components
+//	sync.go        the branches that templates and services follow
 //	links.go       repositories, connections, settings; what ARNs and accounts are called in the other house
 package catalogue

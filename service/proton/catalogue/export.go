@@ -91,6 +91,9 @@ func (e *exporter) template(ctx context.Context, f *family, name string) error {
 	if t.Tags, err = e.h.tags(ctx, &arn); err != nil {
 		return err
 	}
+	if t.Sync, err = templateSync(ctx, e.c, f, name); err != nil {
+		return err
+	}
 	if err := e.json(path.Join(f.folder, name, templateFile), t); err != nil {
 		return err
 	}
@@ -304,6 +307,9 @@ func (e *exporter) service(ctx context.Context, name string) error {
 		v.PipelineVersion = wire.Val(x.Pipeline.TemplateMajorVersion) + "." + wire.Val(x.Pipeline.TemplateMinorVersion)
 	}
 	if v.Tags, err = e.h.tags(ctx, x.Arn); err != nil {
+		return err
+	}
+	if v.Sync, err = serviceSync(ctx, e.c, name); err != nil {
 		return err
 	}
 	if err := e.json(path.Join(services, name, "service.json"), v); err != nil {

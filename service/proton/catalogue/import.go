@@ -65,7 +65,7 @@ func (i *importer) run(ctx context.Context) error {
 		i.repositories, i.connections, i.settings,
 		func(ctx context.Context) error { return i.templates(ctx, environmentFamily) },
 		func(ctx context.Context) error { return i.templates(ctx, serviceFamily) },
-		i.environments, i.services, i.components,
+		i.environments, i.services, i.components, i.syncs,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -47,6 +47,7 @@ type template struct {
 	Provisioning       string `json:"provisioning,omitempty"` // of a service template: of its pipeline
 	EncryptionKey      string `json:"encryptionKey,omitempty"`
 	RecommendedVersion string `json:"recommendedVersion,omitempty"` // follows from what is published; for the reader
+	Sync               *sync  `json:"sync,omitempty"`
 	Tags               tags   `json:"tags,omitempty"`
 }
 
@@ -71,6 +72,13 @@ type branch struct {
 	Branch   string `json:"branch"`
 }
 
+// sync is the branch of a linked repository that a template or a service follows.
+type sync struct {
+	branch
+	Subdirectory string `json:"subdirectory,omitempty"` // of a template
+	FilePath     string `json:"filePath,omitempty"`     // of a service: its ops file
+}
+
 // environment is environment.json.
 type environment struct {
 	Description            string  `json:"description,omitempty"`
@@ -92,6 +100,7 @@ type service struct {
 	RepositoryID            string `json:"repositoryId,omitempty"`
 	RepositoryConnectionArn string `json:"repositoryConnectionArn,omitempty"`
 	BranchName              string `json:"branchName,omitempty"`
+	Sync                    *sync  `json:"sync,omitempty"`
 	Tags                    tags   `json:"tags,omitempty"`
 }
 

@@ -123,7 +123,11 @@ func each[T any](f *folder, dir string, read func(dir, name string) (T, error)) 
 
 func (f *folder) templateEntry(dir, name string) (t templateEntry, err error) {
 	t.name = name
-	if err := f.decode(path.Join(dir, templateFile), &t.template); err != nil {
+	file := path.Join(dir, templateFile)
+	if err := f.decode(file, &t.template); err != nil {
+		return t, err
+	}
+	if err := t.Sync.check(file, false); err != nil {
 		return t, err
 	}
 	numbers, err := f.folders(dir)
@@ -196,6 +200,9 @@ func (f *folder) serviceEntry(dir, name string) (s serviceEntry, err error) {
 		if err := versioned(file, s.PipelineVersion); err != nil {
 			return s, err
 		}
+	}
+	if err := s.Sync.check(file, true); err != nil {
+		return s, err
 	}
 	if s.spec, _, err = f.specOf(spec.Service, path.Join(dir, specFile)); err != nil {
 		return s, err
