@@ -50,7 +50,10 @@ func (s *Service) deployStep(ctx context.Context, j job.Job) error {
 		return err
 	}
 	err = s.advance(ctx, p, rec.key, progress, false)
-	if unusable(err) {
+	switch {
+	case errors.Is(err, errEnded):
+		return nil
+	case unusable(err):
 		return s.breakOff(ctx, p, rec.key, err)
 	}
 	return err
@@ -58,32 +61,42 @@ func (s *Service) deployStep(ctx context.Context, j job.Job) error {
 
 // step renders a deployment's files the first time, and asks the deliverer for progress.
 func (s *Service) step(ctx context.Context, p place, rec *record[deployment]) (Progress, error) {
+	d, pr, err := s.rendered(ctx, p, rec)
+	if err != nil || d == nil {
+		return pr, err
+	}
+	return s.deliverer.Deliver(ctx, d)
+}
+
+// rendered returns what a deployment brings into being, with its files: the first time they are rendered and
+// kept, which takes it to the phase provisioning. Where there is nothing to deliver, it says how the deployment stands instead.
+func (s *Service) rendered(ctx context.Context, p place, rec *record[deployment]) (*Delivery, Progress, error) {
 	cancel := rec.V.DeploymentStatus == api.DeploymentStatusCancelling
 	if rec.V.Phase == queued && cancel {
-		return Progress{Status: api.DeploymentStatusCancelled}, nil
+		return nil, Progress{Status: api.DeploymentStatusCancelled}, nil
 	}
 	if rec.V.Phase == queued {
 		if waits, err := s.pipelineWaits(ctx, p, rec); err != nil || waits {
-			return Progress{Status: api.DeploymentStatusInProgress}, err
+			return nil, Progress{Status: api.DeploymentStatusInProgress}, err
 		}
 	}
 	d, err := s.delivery(ctx, p, rec)
 	var bad *failure
 	if errors.As(err, &bad) {
-		return Progress{Status: api.DeploymentStatusFailed, Message: bad.Error()}, nil
+		return nil, Progress{Status: api.DeploymentStatusFailed, Message: bad.Error()}, nil
 	}
 	if err != nil {
-		return Progress{}, err
+		return nil, Progress{}, err
 	}
 	if d == nil { // nothing to bring into being
-		return Progress{Status: api.DeploymentStatusSucceeded}, nil
+		return nil, Progress{Status: api.DeploymentStatusSucceeded}, nil
 	}
 	if rec.V.Phase == queued {
 		if err := s.keepRendered(ctx, rec, d.Files); err != nil {
-			return Progress{}, err
+			return nil, Progress{}, err
 		}
 	}
-	return s.deliverer.Deliver(ctx, d)
+	return d, Progress{}, nil
 }
 
 // failure is what makes a deployment fail for good, in words for the customer.
@@ -130,7 +143,7 @@ func (s *Service) renderedFiles(ctx context.Context, rec *record[deployment]) (f
 }
 
 // advance writes down how far a deployment is. notified says that it comes from outside, and not
-// from the deliverer: its state stays. A deployment that has ended stays as it is.
+// from the deliverer: its state stays. A deployment that has ended stays as it is, and errEnded says so.
 func (s *Service) advance(ctx context.Context, p place, k []byte, pr Progress, notified bool) error {
 	if pr.Status != api.DeploymentStatusInProgress {
 		return s.finish(ctx, p, k, pr)
@@ -160,21 +173,18 @@ func (s *Service) advance(ctx context.Context, p place, k []byte, pr Progress, n
 			return s.jobs.Schedule(tx, job.Job{Kind: jobDeploy, ID: p.region + "/" + p.account + "/" + *rec.V.Id, Due: s.now().Add(pr.Again)})
 		},
 	}.apply(ctx, s)
-	if errors.Is(err, errEnded) || errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
+	return known(err, errEnded)
 }
 
 var errEnded = errors.New("deployment has ended")
 
 // finish ends a deployment: the subject becomes what it was to be, or stays what it was. Both
-// are written in one transaction.
+// are written in one transaction. It says errEnded when somebody else has ended it.
 func (s *Service) finish(ctx context.Context, p place, k []byte, pr Progress) error {
 	for range tries {
 		rec, err := get[deployment](ctx, s, k)
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.V.Phase == done {
-			return nil
+			return errEnded
 		}
 		if err != nil {
 			return err
@@ -315,7 +325,7 @@ func (s *Service) putEnded(tx store.Tx, p place, before, x *record[subject], d *
 		}
 	}
 	if x.V.Stale {
-		if err := s.scheduleRedeploy(tx, p, *x.V.ServiceName, *x.V.Name); err != nil {
+		if err := s.scheduleRedeploy(tx, p, *x.V.ServiceName, *x.V.Name, 0); err != nil {
 			return err
 		}
 	}
@@ -363,6 +373,11 @@ func (s *Service) breakOff(ctx context.Context, p place, k []byte, why error) er
 			return known(err, nil)
 		}
 		x.V.Open, x.V.DeploymentStatus, x.V.Note = "", rec.V.DeploymentStatus, note
+		if x.V.Stale {
+			if err := s.scheduleRedeploy(tx, p, *x.V.ServiceName, *x.V.Name, redeployRetry); err != nil {
+				return err
+			}
+		}
 		if x.V.ServiceName != nil && x.V.Kind != api.DeploymentTargetResourceTypeComponent {
 			if err := s.scheduleSettle(tx, p, *x.V.ServiceName); err != nil {
 				return err

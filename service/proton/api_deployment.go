@@ -2,6 +2,7 @@ package proton
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/proton"
@@ -148,8 +149,50 @@ func (s *Service) NotifyResourceDeploymentStatusChange(ctx context.Context, in *
 		pr.Status = api.DeploymentStatusFailed
 	case api.ResourceDeploymentStatusSucceeded:
 		pr.Status = api.DeploymentStatusSucceeded
+		if err := s.renderFirst(ctx, p, id); err != nil {
+			return nil, ended(err, id, &x.V)
+		}
 	}
-	return &api.NotifyResourceDeploymentStatusChangeOutput{}, s.advance(ctx, p, key("de", p, id), pr, true)
+	if err := s.advance(ctx, p, key("de", p, id), pr, true); err != nil {
+		return nil, ended(err, id, &x.V)
+	}
+	return &api.NotifyResourceDeploymentStatusChangeOutput{}, nil
+}
+
+// ended is what is said to somebody who tells of a deployment that has ended, maybe otherwise than he says.
+func ended(err error, id string, x *subject) error {
+	if errors.Is(err, errEnded) {
+		return conflict("The deployment %s of the %s isn't in progress any more.", id, x.called())
+	}
+	return err
+}
+
+// renderFirst renders the files of a deployment whose turn has not come: one that succeeds has files, which the next
+// deployment and a deletion go by. One that cannot be rendered ends here, and errEnded says so.
+func (s *Service) renderFirst(ctx context.Context, p place, id string) error {
+	for range tries {
+		rec, err := get[deployment](ctx, s, key("de", p, id))
+		if err != nil {
+			return known(err, errEnded)
+		}
+		if rec.V.Phase != queued {
+			return nil
+		}
+		d, pr, err := s.rendered(ctx, p, rec)
+		switch {
+		case errors.Is(err, errChanged): // the job was faster
+			continue
+		case err != nil || d != nil:
+			return err
+		case pr.Status == api.DeploymentStatusInProgress:
+			return conflict("The deployment %s waits for the instances of its service.", id)
+		}
+		if err := s.finish(ctx, p, rec.key, pr); err != nil {
+			return err
+		}
+		return errEnded
+	}
+	return storeError(errChanged)
 }
 
 // checkedOutputs refuses outputs without a name, and names that are there twice.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/job"
@@ -17,7 +18,10 @@ import (
 // component has been deployed, attached or detached, its instance is deployed again as it stands
 // (AWS Proton user guide, "AWS Proton components").
 
-const jobRedeploy = "redeploy"
+const (
+	jobRedeploy   = "redeploy"
+	redeployRetry = 10 * time.Minute // after a key that could not be used
+)
 
 var errLeaving = errors.New("service instance is going away")
 
@@ -28,16 +32,16 @@ func (s *Service) redeployAttached(tx store.Tx, p place, before, after *subject)
 		if wire.Val(x.ServiceInstanceName) == "" {
 			continue
 		}
-		if err := s.scheduleRedeploy(tx, p, wire.Val(x.ServiceName), *x.ServiceInstanceName); err != nil {
+		if err := s.scheduleRedeploy(tx, p, wire.Val(x.ServiceName), *x.ServiceInstanceName, 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) scheduleRedeploy(tx store.Tx, p place, service, instance string) error {
+func (s *Service) scheduleRedeploy(tx store.Tx, p place, service, instance string, after time.Duration) error {
 	id := strings.Join([]string{p.region, p.account, service, instance}, "/")
-	return s.jobs.Schedule(tx, job.Job{Kind: jobRedeploy, ID: id, Due: s.now()})
+	return s.jobs.Schedule(tx, job.Job{Kind: jobRedeploy, ID: id, Due: s.now().Add(after)})
 }
 
 // redeploy begins to deploy an instance with the version and the spec that it has. One that is
@@ -59,7 +63,7 @@ func (s *Service) redeploy(ctx context.Context, j job.Job) error {
 	switch {
 	case errors.Is(err, errLeaving):
 		return nil
-	case unusable(err):
+	case locked(err):
 		return s.redeployLater(ctx, p, service, instance, true)
 	case errors.As(err, &e) && e.Code == "ConflictException":
 		return s.redeployLater(ctx, p, service, instance, false)
@@ -81,16 +85,22 @@ func stays(r store.Reader, p place, service, instance string) error {
 	return nil
 }
 
-// redeployLater notes that an instance is to be deployed again when a deployment of it has ended: the one
-// that goes on, or where its key cannot be used the next there is.
+// redeployLater notes that an instance is to be deployed again when the deployment of it that goes on has
+// ended. One whose key cannot be used is tried again after a while, too: its owner may never deploy it by hand.
 func (s *Service) redeployLater(ctx context.Context, p place, service, instance string, locked bool) error {
 	return s.update(ctx, func(tx store.Tx) error {
 		rec, err := peek[subject](tx, key("si", p, service, instance))
 		if err != nil {
 			return known(err, nil)
 		}
-		if rec.V.Open == "" && !locked { // it has ended meanwhile, and nobody else will ask for this
-			return s.scheduleRedeploy(tx, p, service, instance)
+		switch {
+		case locked:
+			err = s.scheduleRedeploy(tx, p, service, instance, redeployRetry)
+		case rec.V.Open == "": // it has ended meanwhile, and nobody else will ask for this
+			return s.scheduleRedeploy(tx, p, service, instance, 0)
+		}
+		if err != nil {
+			return err
 		}
 		rec.V.Stale = true
 		return rec.putPlain(tx)
