@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -80,6 +79,7 @@ type hit struct {
 	position Position
 	frame    uint64
 	at       frameRef
+	index    uint64 // among the entries of its account, in the whole log
 }
 
 // hits returns the rows below end that may match q, newest first.
@@ -93,15 +93,20 @@ func (s *summary) hits(q Query, end Position) []hit {
 		want = append(want, tagOf(q.Attribute, q.Value))
 	}
 	var hits []hit
+	index := s.trees[q.Account].size
 	for i := len(s.rows) - 1; i >= 0; i-- {
 		r := &s.rows[i]
+		if r.account != uint32(account) {
+			continue
+		}
+		index--
 		switch {
-		case r.account != uint32(account), r.position >= end, q.Before != 0 && r.position >= q.Before,
+		case r.position >= end, q.Before != 0 && r.position >= q.Before,
 			!q.From.IsZero() && r.time < q.From.Unix(), !q.To.IsZero() && r.time > q.To.Unix():
 			continue
 		}
 		if tags := s.rowTags(i); all(want, tags) {
-			hits = append(hits, hit{r.position, uint64(r.frame), s.frames[r.frame]})
+			hits = append(hits, hit{r.position, uint64(r.frame), s.frames[r.frame], index})
 		}
 	}
 	return hits
@@ -194,7 +199,7 @@ func (l *Log) read(number uint64, hits []hit, q Query, found []Found) ([]Found, 
 			return nil, fmt.Errorf("%w: %s: entry %d is malformed", ErrCorrupt, seg.path, h.position)
 		}
 		if e.Account == q.Account && e.Region == q.Region && e.matches(q.Attribute, q.Value) {
-			found = append(found, Found{h.position, *e})
+			found = append(found, Found{h.position, h.index, *e})
 		}
 	}
 	return found, nil
@@ -225,8 +230,7 @@ func (s *segment) frame(h hit) (map[Position][]byte, error) {
 // in the form of golang.org/x/mod/sumdb/note. Whoever keeps it can have Verify tell later
 // whether anything that was recorded until now has been changed or taken out.
 func (l *Log) Checkpoint(account string) ([]byte, error) {
-	t := l.tree(account)
-	return note.Sign(&note.Note{Text: checkpointText(account, t.size, t.root())}, l.signer)
+	return l.sign(account, l.tree(account))
 }
 
 // Verifier returns the public key of the house's checkpoints, as package note writes it.

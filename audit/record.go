@@ -126,6 +126,7 @@ type Query struct {
 // Found is a record that a lookup found.
 type Found struct {
 	Position Position
+	Index    uint64 // among the records of its account, from 0: its leaf in the account's tree
 	Entry
 }
 

@@ -49,6 +49,10 @@ func startControl(cfg *config, log *slog.Logger) (*control, error) {
 	mux.HandleFunc("POST /v1/accounts", c.opened(c.createAccount))
 	mux.HandleFunc("POST /v1/backup", c.opened(c.backup))
 	mux.HandleFunc("POST /v1/check", c.opened(c.check))
+	mux.HandleFunc("GET /v1/audit/key", c.opened(c.auditKey))
+	mux.HandleFunc("POST /v1/audit/checkpoint", c.opened(c.auditCheckpoint))
+	mux.HandleFunc("POST /v1/audit/verify", c.opened(c.auditVerify))
+	mux.HandleFunc("POST /v1/audit/prove", c.opened(c.auditProve))
 	c.server = &http.Server{Handler: http.MaxBytesHandler(mux, 64<<10), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	go func() {
 		if err := c.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

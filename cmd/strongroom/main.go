@@ -86,7 +86,7 @@ To begin:
 		return cfg.Data, err
 	}
 	root.AddCommand(
-		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), cli.Runner(), protonCommand(), ampCommand(), operationsCommand(),
+		serveCommand(cfg, load), cli.Env(dataOf), cli.Accounts(dataOf), cli.Unseal(dataOf), cli.Audit(dataOf), cli.Runner(), protonCommand(), ampCommand(), operationsCommand(),
 		checkCommand(cfg, load), backupCommand(cfg, load), restoreCommand(cfg, load), rootkeyCommand(cfg, load), versionCommand(),
 	)
 	return root
