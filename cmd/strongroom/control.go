@@ -22,12 +22,18 @@ type control struct {
 	cfg    *config
 	log    *slog.Logger
 	server *http.Server
-	keys   chan *rootkey.Key // one, from a successful unseal
+	keys   chan unsealed // one, from a successful unseal
 
 	mu      sync.Mutex
 	house   *house // nil while sealed or starting
 	address net.Addr
 	waits   bool // for a key
+}
+
+// unsealed is a root key that somebody has opened, and with what.
+type unsealed struct {
+	key *rootkey.Key
+	by  string
 }
 
 // What a house that is not open answers to everything but unseal.
@@ -41,7 +47,7 @@ func startControl(cfg *config, log *slog.Logger) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &control{cfg: cfg, log: log, keys: make(chan *rootkey.Key, 1)}
+	c := &control{cfg: cfg, log: log, keys: make(chan unsealed, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/unseal", c.unseal)
 	mux.HandleFunc("GET /v1/env", c.opened(c.env))
@@ -95,15 +101,15 @@ func answer(w http.ResponseWriter, v any) error {
 	return json.NewEncoder(w).Encode(v)
 }
 
-// waitForKey waits until unseal brings the root key.
-func (c *control) waitForKey(ctx context.Context) (*rootkey.Key, error) {
+// waitForKey waits until unseal brings the root key, and says what has opened it.
+func (c *control) waitForKey(ctx context.Context) (key *rootkey.Key, by string, err error) {
 	c.setWaits(true)
 	defer c.setWaits(false)
 	select {
-	case key := <-c.keys:
-		return key, nil
+	case u := <-c.keys:
+		return u.key, u.by, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: stopped before it was opened", rootkey.ErrSealed)
+		return nil, "", fmt.Errorf("%w: stopped before it was opened", rootkey.ErrSealed)
 	}
 }
 
@@ -122,13 +128,15 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	given := func(s string) func() (secret.Bytes, error) {
 		return func() (secret.Bytes, error) { return secret.FromString(s), nil }
 	}
-	p, err := rootkey.PassphraseProvider(given(u.Passphrase)), error(nil)
+	by, p, err := "passphrase", rootkey.PassphraseProvider(given(u.Passphrase)), error(nil)
 	switch {
 	case u.Recovery != "":
-		p = rootkey.RecoveryProvider(given(u.Recovery))
+		by, p = "recovery code", rootkey.RecoveryProvider(given(u.Recovery))
 	case u.PIN != "":
+		by = "PIN"
 		p, err = c.cfg.way().withPIN().provider(asking{passphrase: nobody, pin: given(u.PIN)})
 	case u.Retry:
+		by = byConfiguration
 		p, err = c.cfg.way().provider(asking{passphrase: nobody, pin: nobody})
 	}
 	var key *rootkey.Key
@@ -141,7 +149,7 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	select {
-	case c.keys <- key:
+	case c.keys <- unsealed{key, by}:
 	default:
 		key.Close() // open already, or opening
 	}
@@ -231,6 +239,9 @@ func (c *control) backup(h *house, w http.ResponseWriter, r *http.Request) error
 
 // check streams a line for each step of a check; the last one is "ok" or what is wrong.
 func (c *control) check(h *house, w http.ResponseWriter, r *http.Request) error {
+	if err := h.record(r.Context(), "Check", "", nil); err != nil {
+		return err
+	}
 	err := h.Check(r.Context(), func(line string) {
 		fmt.Fprintln(w, line)
 		_ = http.NewResponseController(w).Flush()

@@ -78,7 +78,7 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer control.close()
-	root, err := openOrMakeRoot(cmd, cfg, control)
+	root, by, err := openOrMakeRoot(cmd, cfg, control)
 	if err != nil {
 		return err
 	}
@@ -99,9 +99,12 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 	if unfinished, err := rootkey.Unfinished(cfg.path(sealName), root); err == nil && unfinished {
 		log.Warn("a rotation of the root key is unfinished: stop the house and run rootkey rotate again")
 	}
+	if err := h.record(ctx, "Start", "", map[string]string{"version": version, "openedBy": by}); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	control.open(h, listener.Addr())
 	announce(cmd, cfg, h, listener.Addr(), made)
-	return h.serve(ctx, listener)
+	return errors.Join(h.serve(ctx, listener), h.record(context.WithoutCancel(ctx), "Stop", "", nil))
 }
 
 // lockData makes the data directory if it is not there, and takes its lock.
@@ -217,18 +220,22 @@ func (c *config) waits(err error) bool {
 	return errors.Is(err, rootkey.ErrSealed)
 }
 
-// openOrMakeRoot opens the root key of the house, or makes it at the first start.
-func openOrMakeRoot(cmd *cobra.Command, cfg *config, control *control) (*rootkey.Key, error) {
-	_, err := os.Stat(cfg.path(sealName))
+// byConfiguration says that nobody was asked for what opens a house.
+const byConfiguration = "configuration"
+
+// openOrMakeRoot opens the root key of the house, or makes it at the first start, and says what has opened it.
+func openOrMakeRoot(cmd *cobra.Command, cfg *config, control *control) (key *rootkey.Key, by string, err error) {
+	_, err = os.Stat(cfg.path(sealName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return makeRoot(cmd, cfg)
+		key, err = makeRoot(cmd, cfg)
+		return key, byConfiguration, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	key, err := openRoot(cfg)
+	key, err = openRoot(cfg)
 	if !cfg.waits(err) {
-		return key, err
+		return key, byConfiguration, err
 	}
 	cmd.Printf("\nStrongroom is sealed: %v\n\nIt waits for:  %s unseal --data %s\n\n", err, self(), cfg.Data)
 	return control.waitForKey(cmd.Context())
