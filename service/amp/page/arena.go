@@ -2,60 +2,65 @@ package page
 
 import (
 	"errors"
+	"slices"
 	"sync"
 )
 
 // ErrWiped says that opened pages were asked for after the key was lost.
 var ErrWiped = errors.New("pages are wiped")
 
-// buffers are for sealed pages on their way through.
-var buffers = sync.Pool{New: func() any { return new([sealed]byte) }}
+const (
+	// unit is how many bytes an arena keeps or lets go together, whatever the layouts of files.
+	unit = 4 << 10
+	// slabUnits is how many units an arena takes from the system at once.
+	slabUnits = 256
+	// ahead is how many bytes are opened at once of a file that is read from one unit on into the next.
+	ahead = 4 * unit
+)
 
-// slabPages is how many pages an arena takes from the system at once.
-const slabPages = 64
-
-// Arena keeps opened pages of any number of files, up to a number of them, and gives out copies
-// only: no slice of it ever leaves, so a page may go at any time. Its methods may be called together.
+// Arena keeps what was opened of any number of files, up to a number of bytes, and gives out copies
+// only: no slice of it ever leaves, so any part may go at any time. Its methods may be called together.
 type Arena struct {
 	mu    sync.Mutex
 	max   int
 	slabs [][]byte
 	slots []slot
-	where map[pageKey]int
+	where map[spot]int
 	empty []int // slots that hold nothing
 	hand  int   // of the clock that chooses what goes
 	wiped bool
 }
 
-type pageKey struct {
+// spot is a unit of a file.
+type spot struct {
 	file *File
-	page int64
+	unit int64
 }
 
 type slot struct {
-	pageKey
+	spot
 	n    int // bytes of plaintext
 	used bool
 }
 
 // NewArena returns an arena of at most size bytes. It holds no memory until it is used.
 func NewArena(size int64) *Arena {
-	return &Arena{max: int(max(size/Size, 8)), where: make(map[pageKey]int)}
+	return &Arena{max: int(max(size/unit, 32)), where: make(map[spot]int)}
 }
 
 func (a *Arena) memory(i int) []byte {
-	off := i % slabPages * Size
-	return a.slabs[i/slabPages][off : off+Size : off+Size]
+	off := i % slabUnits * unit
+	return a.slabs[i/slabUnits][off : off+unit : off+unit]
 }
 
 // Append appends n bytes of f from off to dst. Bytes beyond the end of f are left out.
 func (a *Arena) Append(dst []byte, f *File, off int64, n int) ([]byte, error) {
 	n = int(min(int64(n), f.size-off))
 	for n > 0 {
-		from, page := int(off%Size), off/Size
-		m := min(n, Size-from)
+		from := int(off % unit)
+		m := min(n, unit-from)
 		var err error
-		if dst, err = a.appendPage(dst, pageKey{f, page}, from, m); err != nil {
+		if dst, err = a.appendUnit(dst, spot{f, off / unit}, from, m); err != nil {
 			return dst, err
 		}
 		off, n = off+int64(m), n-m
@@ -63,33 +68,57 @@ func (a *Arena) Append(dst []byte, f *File, off int64, n int) ([]byte, error) {
 	return dst, nil
 }
 
-func (a *Arena) appendPage(dst []byte, k pageKey, from, n int) ([]byte, error) {
+func (a *Arena) appendUnit(dst []byte, s spot, from, n int) ([]byte, error) {
 	a.mu.Lock()
 	if a.wiped {
 		a.mu.Unlock()
 		return dst, ErrWiped
 	}
-	if i, ok := a.where[k]; ok {
+	if i, ok := a.where[s]; ok {
 		a.slots[i].used = true
 		dst = append(dst, a.memory(i)[from:from+n]...)
 		a.mu.Unlock()
 		return dst, nil
 	}
+	_, goesOn := a.where[spot{s.file, s.unit - 1}]
 	a.mu.Unlock()
-	buf := opened.Get().(*[Size]byte)
-	defer func() { clear(buf[:]); opened.Put(buf) }()
-	plain, err := k.file.Page(buf[:], k.page)
-	if err != nil {
-		return dst, err
-	}
-	dst = append(dst, plain[from:from+n]...)
-	return dst, a.keep(k, plain)
+	return a.appendOpened(dst, s, from, n, goesOn)
 }
 
-var opened = sync.Pool{New: func() any { return new([Size]byte) }}
+// appendOpened opens what a unit is in, and more where reading goes on, and keeps all of that.
+func (a *Arena) appendOpened(dst []byte, s spot, from, n int, goesOn bool) ([]byte, error) {
+	size, count := s.file.layout.Size(), s.file.layout.Count(s.file.size)
+	first, end := s.unit*unit/size, min(((s.unit+1)*unit+size-1)/size, count)
+	far := end
+	if goesOn {
+		far = min(max(end, first+ahead/size), count)
+	}
+	buf := opened.Get().(*[]byte)
+	defer func() { clear(*buf); opened.Put(buf) }()
+	*buf = slices.Grow((*buf)[:0], int((far-first)*size))
+	plain, err := s.file.Pages((*buf)[:cap(*buf)], first, far)
+	if err != nil && far > end {
+		plain, err = s.file.Pages((*buf)[:cap(*buf)], first, end) // what is damaged further on is not asked for
+	}
+	if err != nil {
+		clear((*buf)[:cap(*buf)]) // of the pages before it
+		return dst, err
+	}
+	*buf = plain
+	at := s.unit*unit - first*size
+	dst = append(dst, plain[at+int64(from):at+int64(from+n)]...)
+	for i := int64(0); i < int64(len(plain)); i += unit {
+		if err := a.keep(spot{s.file, (first*size + i) / unit}, plain[i:min(i+unit, int64(len(plain)))]); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
 
-// keep puts a page that was opened into the arena.
-func (a *Arena) keep(k pageKey, plain []byte) error {
+var opened = sync.Pool{New: func() any { return new([]byte) }}
+
+// keep puts a unit that was opened into the arena.
+func (a *Arena) keep(k spot, plain []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.wiped {
@@ -103,12 +132,12 @@ func (a *Arena) keep(k pageKey, plain []byte) error {
 		return err
 	}
 	clear(a.memory(i)[copy(a.memory(i), plain):])
-	a.slots[i] = slot{pageKey: k, n: len(plain)}
+	a.slots[i] = slot{spot: k, n: len(plain)}
 	a.where[k] = i
 	return nil
 }
 
-// free returns a slot that may be overwritten. Of two pages the one goes that was not asked for
+// free returns a slot that may be overwritten. Of two units the one goes that was not asked for
 // since the hand last came by.
 func (a *Arena) free() (int, error) {
 	if n := len(a.empty); n > 0 {
@@ -117,8 +146,8 @@ func (a *Arena) free() (int, error) {
 		return i, nil
 	}
 	if n := len(a.slots); n < a.max {
-		if n == len(a.slabs)*slabPages {
-			slab, err := allocate(slabPages * Size)
+		if n == len(a.slabs)*slabUnits {
+			slab, err := allocate(slabUnits * unit)
 			if err != nil {
 				return 0, err
 			}
@@ -133,17 +162,17 @@ func (a *Arena) free() (int, error) {
 	}
 	i := a.hand
 	a.hand = (a.hand + 1) % len(a.slots)
-	delete(a.where, a.slots[i].pageKey)
+	delete(a.where, a.slots[i].spot)
 	return i, nil
 }
 
-// Forget drops the pages of a file.
+// Forget drops what is kept of a file.
 func (a *Arena) Forget(f *File) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.slots {
 		if a.slots[i].file == f {
-			delete(a.where, a.slots[i].pageKey)
+			delete(a.where, a.slots[i].spot)
 			clear(a.memory(i)[:a.slots[i].n])
 			a.slots[i] = slot{}
 			a.empty = append(a.empty, i)
@@ -155,13 +184,13 @@ func (a *Arena) Forget(f *File) {
 func (a *Arena) Size() int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return int64(len(a.slots)) * Size
+	return int64(len(a.slots)) * unit
 }
 
-// Drop wipes all pages and gives their memory back. The arena may be used again.
+// Drop wipes all of it and gives their memory back. The arena may be used again.
 func (a *Arena) Drop() error { return a.drop(false) }
 
-// Wipe wipes all pages for good: whoever asks afterwards gets ErrWiped.
+// Wipe wipes all of it for good: whoever asks afterwards gets ErrWiped.
 func (a *Arena) Wipe() error { return a.drop(true) }
 
 func (a *Arena) drop(forGood bool) error {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/secret"
@@ -17,36 +18,70 @@ import (
 // A sealed file is its pages, one behind the other:
 //
 //	 0     12  nonce, random
-//	12      n  AES-256-GCM ciphertext; n is Size, and in the last page what is left
+//	12      n  AES-256-GCM ciphertext; n is the size of a page, and in the last page what is left
 //	12+n   16  tag
 //
 // Only the last page is short, and it is empty only where the file is.
 //
-//	key of the pages = HKDF-SHA-256(ikm: data key, no salt, info: "strongroom metrics pages" || 01 || name, length: 32)
+//	key of the pages, version 1 = HKDF-SHA-256(ikm: data key, no salt, info: "strongroom metrics pages" || 01 || name, length: 32)
+//	key of the pages, version 2 = the same with info: "strongroom metrics pages" || 02 || uint32(size of a page) || name
 //	associated data of page i = uint64(i) || 1 in the last page, else 0
+//
+// Pages of version 1 have 16 KiB of plaintext. Those of version 2 have the size that whoever keeps the file keeps with it; it is bound
+// into the key, so that a size that was changed opens nothing. A small page is for what is read a few bytes at a time, a large
+// one for what is read as a whole.
 //
 // The name says which block and which file of it the pages are of, so pages of two files, blocks or
 // positions cannot be told for one another. The nonce is left to the cryptographic module, as in package
 // seal, because GODEBUG=fips140=only lets nobody else choose it: a file is sealed once under its key,
 // and has far fewer than the 2^32 pages that random nonces are good for (SP 800-38D, section 8.3).
 const (
-	// Size is how many bytes of plaintext a page holds.
-	Size = 16 << 10
 	// Overhead is how many bytes a sealed page is longer than its plaintext.
 	Overhead = 12 + 16
 
-	info   = "strongroom metrics pages\x01"
-	sealed = Size + Overhead
+	firstSize = 16 << 10 // of a page of version 1
+	minSize   = 1 << 10
+	maxSize   = 64 << 10
+
+	info = "strongroom metrics pages"
 )
 
+// Layout is how a file is divided into pages: the bytes of plaintext of a page, a power of two, for version 2; 0 for version 1.
+type Layout uint32
+
+// Size returns how many bytes of plaintext a page holds.
+func (l Layout) Size() int64 {
+	if l == 0 {
+		return firstSize
+	}
+	return int64(l)
+}
+
 // Count returns how many pages a file of size bytes of plaintext has.
-func Count(size int64) int64 { return max(1, (size+Size-1)/Size) }
+func (l Layout) Count(size int64) int64 { return max(1, (size+l.Size()-1)/l.Size()) }
 
 // SealedSize returns how long a sealed file is whose plaintext has size bytes.
-func SealedSize(size int64) int64 { return size + Count(size)*Overhead }
+func (l Layout) SealedSize(size int64) int64 { return size + l.Count(size)*Overhead }
 
-func newCipher(key secret.Bytes, name string) (cipher.AEAD, error) {
-	k, err := hkdf.Key(sha256.New, key.Reveal(), nil, info+name, seal.KeySize)
+func (l Layout) valid() bool {
+	return l == 0 || l >= minSize && l <= maxSize && l&(l-1) == 0
+}
+
+// info is what is bound into the key of the pages.
+func (l Layout) info(name string) string {
+	if l == 0 {
+		return info + "\x01" + name
+	}
+	var size [4]byte
+	binary.BigEndian.PutUint32(size[:], uint32(l))
+	return info + "\x02" + string(size[:]) + name
+}
+
+func newCipher(key secret.Bytes, name string, l Layout) (cipher.AEAD, error) {
+	if !l.valid() {
+		return nil, fmt.Errorf("%w: pages of %d bytes", seal.ErrCorrupt, l)
+	}
+	k, err := hkdf.Key(sha256.New, key.Reveal(), nil, l.info(name), seal.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("page key: %w", err)
 	}
@@ -71,6 +106,7 @@ func place(ad *[9]byte, i int64, last bool) []byte {
 type Writer struct {
 	w      io.Writer
 	aead   cipher.AEAD
+	size   int    // of a page
 	buf    []byte // plaintext of the page that is being filled
 	out    []byte
 	index  int64
@@ -80,12 +116,13 @@ type Writer struct {
 
 // NewWriter returns a Writer that seals under a data key, for a name that nothing else
 // sealed under that key has.
-func NewWriter(w io.Writer, key secret.Bytes, name string) (*Writer, error) {
-	aead, err := newCipher(key, name)
+func NewWriter(w io.Writer, key secret.Bytes, name string, l Layout) (*Writer, error) {
+	aead, err := newCipher(key, name, l)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{w: w, aead: aead, buf: make([]byte, 0, Size), out: make([]byte, 0, sealed)}, nil
+	size := int(l.Size())
+	return &Writer{w: w, aead: aead, size: size, buf: make([]byte, 0, size), out: make([]byte, 0, size+Overhead)}, nil
 }
 
 // Write takes p. A full page is kept until it is known whether it is the last.
@@ -94,11 +131,11 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		w.err = errors.New("page writer is closed")
 	}
 	for len(p) > 0 && w.err == nil {
-		if len(w.buf) == Size {
+		if len(w.buf) == w.size {
 			w.flush(false)
 			continue
 		}
-		m := min(len(p), Size-len(w.buf))
+		m := min(len(p), w.size-len(w.buf))
 		w.buf = append(w.buf, p[:m]...)
 		p, n = p[m:], n+m
 	}
@@ -115,7 +152,7 @@ func (w *Writer) flush(last bool) {
 }
 
 // Size returns how many bytes of plaintext have been written.
-func (w *Writer) Size() int64 { return w.index*Size + int64(len(w.buf)) }
+func (w *Writer) Size() int64 { return w.index*int64(w.size) + int64(len(w.buf)) }
 
 // Close seals the last page. It does not close what the pages are written to.
 func (w *Writer) Close() error {
@@ -129,59 +166,78 @@ func (w *Writer) Close() error {
 
 // File opens the pages of a sealed file. Its methods may be called together.
 type File struct {
-	src  io.ReaderAt
-	aead cipher.AEAD
-	size int64
+	src    io.ReaderAt
+	aead   cipher.AEAD
+	size   int64
+	layout Layout
 }
 
-// Open returns the file of size bytes of plaintext that was sealed under a data key and a name.
-// Nothing is read yet. A wrong size is found out with the last page.
-func Open(src io.ReaderAt, size int64, key secret.Bytes, name string) (*File, error) {
+// Open returns the file of size bytes of plaintext that was sealed under a data key, a name and a layout.
+// Nothing is read yet. A wrong size is found out with the last page, a wrong layout with the first.
+func Open(src io.ReaderAt, size int64, key secret.Bytes, name string, l Layout) (*File, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("%w: size", seal.ErrCorrupt)
 	}
-	aead, err := newCipher(key, name)
+	aead, err := newCipher(key, name, l)
 	if err != nil {
 		return nil, err
 	}
-	return &File{src: src, aead: aead, size: size}, nil
+	return &File{src: src, aead: aead, size: size, layout: l}, nil
 }
 
 // Size returns how many bytes of plaintext the file has.
 func (f *File) Size() int64 { return f.size }
 
-// Page opens page i into dst, which has room for Size bytes, and returns the plaintext. Whatever
-// is not as it was sealed is seal.ErrCorrupt.
-func (f *File) Page(dst []byte, i int64) ([]byte, error) {
-	last := Count(f.size) - 1
-	if i < 0 || i > last {
-		return nil, fmt.Errorf("%w: page %d of %d", seal.ErrCorrupt, i, last+1)
+// Layout returns how the file is divided into pages.
+func (f *File) Layout() Layout { return f.layout }
+
+// buffers are for sealed pages on their way through.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Pages opens pages from i to before end into dst, which has room for all of them, with one read, and returns the
+// plaintext. Whatever is not as it was sealed is seal.ErrCorrupt; then dst may hold anything.
+func (f *File) Pages(dst []byte, i, end int64) ([]byte, error) {
+	size, count := f.layout.Size(), f.layout.Count(f.size)
+	if i < 0 || end > count || i >= end {
+		return nil, fmt.Errorf("%w: pages %d to %d of %d", seal.ErrCorrupt, i, end, count)
 	}
-	n := int64(sealed)
-	if i == last {
-		n = f.size - last*Size + Overhead
+	n := (end - i) * (size + Overhead)
+	if end == count {
+		n -= count*size - f.size
 	}
-	buf := buffers.Get().(*[sealed]byte)
+	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	if _, err := f.src.ReadAt(buf[:n], i*sealed); err != nil {
+	if int64(cap(*buf)) < n {
+		*buf = make([]byte, n)
+	}
+	raw := (*buf)[:n]
+	if _, err := f.src.ReadAt(raw, i*(size+Overhead)); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("%w: it ends in page %d", seal.ErrCorrupt, i)
+			return nil, fmt.Errorf("%w: it ends before page %d", seal.ErrCorrupt, end)
 		}
 		return nil, err
 	}
-	var ad [9]byte
-	plain, err := f.aead.Open(dst[:0:Size], nil, buf[:n], place(&ad, i, i == last))
-	if err != nil {
-		return nil, fmt.Errorf("%w: page %d", seal.ErrCorrupt, i)
+	at := int64(0)
+	for ; i < end; i++ {
+		one := raw[:min(size+Overhead, int64(len(raw)))]
+		var ad [9]byte
+		plain, err := f.aead.Open(dst[at:at:at+size], nil, one, place(&ad, i, i == count-1))
+		if err != nil {
+			return nil, fmt.Errorf("%w: page %d", seal.ErrCorrupt, i)
+		}
+		at, raw = at+int64(len(plain)), raw[len(one):]
 	}
-	return plain, nil
+	return dst[:at], nil
 }
+
+// Page opens one page into dst, which has room for it, and returns the plaintext.
+func (f *File) Page(dst []byte, i int64) ([]byte, error) { return f.Pages(dst, i, i+1) }
 
 // Check opens every page.
 func (f *File) Check() error {
-	dst := make([]byte, Size)
+	dst := make([]byte, f.layout.Size())
 	defer clear(dst)
-	for i := range Count(f.size) {
+	for i := range f.layout.Count(f.size) {
 		if _, err := f.Page(dst, i); err != nil {
 			return err
 		}

@@ -21,10 +21,17 @@ func text(n int) []byte {
 	return b
 }
 
-func sealed8(t testing.TB, plain []byte, name string) []byte {
+// Size is that of a page of version 1, and the unit of the sizes of tests.
+const Size = firstSize
+
+const sealed = Size + Overhead
+
+func sealed8(t testing.TB, plain []byte, name string) []byte { return sealedAs(t, plain, name, 0) }
+
+func sealedAs(t testing.TB, plain []byte, name string, l Layout) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := NewWriter(&out, testKey(), name)
+	w, err := NewWriter(&out, testKey(), name, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,26 +54,49 @@ func sealed8(t testing.TB, plain []byte, name string) []byte {
 var sizes = []int{0, 1, Size - 1, Size, Size + 1, 3 * Size, 3*Size + 77}
 
 func TestRoundTrip(t *testing.T) {
-	for _, size := range sizes {
-		plain := text(size)
-		raw := sealed8(t, plain, "a")
-		if int64(len(raw)) != SealedSize(int64(size)) {
-			t.Errorf("%d bytes are sealed in %d, want %d", size, len(raw), SealedSize(int64(size)))
-		}
-		f, err := Open(bytes.NewReader(raw), int64(size), testKey(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		for i := range Count(int64(size)) {
-			p, err := f.Page(make([]byte, Size), i)
-			if err != nil {
-				t.Fatalf("%d bytes, page %d: %v", size, i, err)
+	for _, l := range layouts {
+		for _, size := range sizes {
+			plain := text(size)
+			raw := sealedAs(t, plain, "a", l)
+			if int64(len(raw)) != l.SealedSize(int64(size)) {
+				t.Errorf("%d bytes are sealed in %d, want %d", size, len(raw), l.SealedSize(int64(size)))
 			}
-			got = append(got, p...)
+			f, err := Open(bytes.NewReader(raw), int64(size), testKey(), "a", l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []byte
+			for i := range l.Count(int64(size)) {
+				p, err := f.Page(make([]byte, l.Size()), i)
+				if err != nil {
+					t.Fatalf("%d bytes, page %d: %v", size, i, err)
+				}
+				got = append(got, p...)
+			}
+			all, err := f.Pages(make([]byte, l.Count(int64(size))*l.Size()), 0, l.Count(int64(size)))
+			if !bytes.Equal(got, plain) || !bytes.Equal(all, plain) || err != nil {
+				t.Errorf("%d bytes came back changed, %v", size, err)
+			}
 		}
-		if !bytes.Equal(got, plain) {
-			t.Errorf("%d bytes came back changed", size)
+	}
+}
+
+// layouts are that of version 1 and some of version 2.
+var layouts = []Layout{0, 1 << 10, 2 << 10, 4 << 10, 16 << 10, 64 << 10}
+
+// TestLayout opens a file as if its pages were of another size than they are.
+func TestLayout(t *testing.T) {
+	plain := text(100)
+	for _, l := range layouts {
+		raw := sealedAs(t, plain, "a", l)
+		for _, as := range append(layouts, 3<<10, 1, 1<<31) {
+			f, err := Open(bytes.NewReader(raw), int64(len(plain)), testKey(), "a", as)
+			if err == nil {
+				err = f.Check()
+			}
+			if (err == nil) != (as == l) || err != nil && !errors.Is(err, seal.ErrCorrupt) {
+				t.Errorf("pages of %d as of %d: got %v", l, as, err)
+			}
 		}
 	}
 }
@@ -76,7 +106,7 @@ func TestDamage(t *testing.T) {
 	raw := sealed8(t, plain, "a")
 	check := func(name string, raw []byte, size int64, as string) {
 		t.Helper()
-		f, err := Open(bytes.NewReader(raw), size, testKey(), as)
+		f, err := Open(bytes.NewReader(raw), size, testKey(), as, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,14 +128,20 @@ func TestDamage(t *testing.T) {
 }
 
 func TestArena(t *testing.T) {
+	for _, l := range layouts {
+		testArena(t, l)
+	}
+}
+
+func testArena(t *testing.T, l Layout) {
 	plain := text(40*Size + 5)
-	f, err := Open(bytes.NewReader(sealed8(t, plain, "a")), int64(len(plain)), testKey(), "a")
+	f, err := Open(bytes.NewReader(sealedAs(t, plain, "a", l)), int64(len(plain)), testKey(), "a", l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := NewArena(10 * Size)
 	r := rand.New(rand.NewPCG(2, 3))
-	for range 5000 {
+	for range 2000 {
 		off := r.Int64N(int64(len(plain)))
 		n := r.IntN(3 * Size)
 		got, err := a.Append(nil, f, off, n)
@@ -138,7 +174,7 @@ func TestRegion(t *testing.T) {
 	plain := text(10*Size + 5)
 	raw := sealed8(t, plain, "a")
 	raw[7*sealed+100] ^= 1
-	f, err := Open(bytes.NewReader(raw), int64(len(plain)), testKey(), "a")
+	f, err := Open(bytes.NewReader(raw), int64(len(plain)), testKey(), "a", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,16 +217,50 @@ func TestRegion(t *testing.T) {
 	}
 }
 
+// TestRegionOfSmallPages looks at ranges of pages of which some are there, and checks that reading ahead asks for no more
+// than what is looked at.
+func TestRegionOfSmallPages(t *testing.T) {
+	const l = Layout(minSize)
+	plain := text(300*minSize + 5)
+	raw := sealedAs(t, plain, "a", l)
+	raw[250*(minSize+Overhead)+100] ^= 1
+	f, err := Open(bytes.NewReader(raw), int64(len(plain)), testKey(), "a", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRegion(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Wipe()
+	for _, at := range [][2]int{{3 * minSize, 3*minSize + 1}, {70*minSize - 1, 70*minSize + 1}, {0, 200 * minSize}, {251 * minSize, len(plain)}} {
+		if got := r.Range(at[0], at[1]); !bytes.Equal(got, plain[at[0]:at[1]]) {
+			t.Errorf("range %v is another", at)
+		}
+	}
+	if got := r.Size(); got != (200+50)*minSize {
+		t.Errorf("250 pages were looked at, %d bytes are held", got)
+	}
+	err = func() (err error) {
+		defer Recover(&err)
+		r.Range(199*minSize, 252*minSize)
+		return nil
+	}()
+	if !errors.Is(err, seal.ErrCorrupt) {
+		t.Errorf("a page that was changed: got %v", err)
+	}
+}
+
 func FuzzPage(f *testing.F) {
 	plain := text(Size + 100)
 	f.Add(sealed8(f, plain, "a"), int64(len(plain)))
 	f.Add([]byte{}, int64(0))
 	f.Fuzz(func(t *testing.T, raw []byte, size int64) {
-		file, err := Open(bytes.NewReader(raw), size%(4*Size), testKey(), "a")
+		file, err := Open(bytes.NewReader(raw), size%(4*Size), testKey(), "a", 0)
 		if err != nil {
 			return
 		}
-		for i := range Count(file.Size()) {
+		for i := range file.Layout().Count(file.Size()) {
 			var got []byte
 			if got, err = file.Page(make([]byte, Size), i); err != nil {
 				break

@@ -45,18 +45,19 @@ func NewRegion(f *File) (*Region, error) {
 	if f.size == 0 || f.size > math.MaxInt32*64 {
 		return nil, fmt.Errorf("%w: region of %d bytes", seal.ErrCorrupt, f.size)
 	}
-	memory, err := allocate(int(Count(f.size) * Size))
+	count := f.layout.Count(f.size)
+	memory, err := allocate(int(count * f.layout.Size()))
 	if err != nil {
 		return nil, err
 	}
-	return &Region{file: f, memory: memory, filled: make([]atomic.Uint32, (Count(f.size)+31)/32)}, nil
+	return &Region{file: f, memory: memory, filled: make([]atomic.Uint32, (count+31)/32)}, nil
 }
 
 // Len returns the length of the file.
 func (r *Region) Len() int { return int(r.file.size) }
 
 // Size returns how many bytes of memory the region holds.
-func (r *Region) Size() int64 { return r.pages.Load() * Size }
+func (r *Region) Size() int64 { return r.pages.Load() * r.file.layout.Size() }
 
 // Range returns the bytes from start to end, which stay there until Wipe. It panics with a *Failure when
 // they cannot be opened.
@@ -67,7 +68,7 @@ func (r *Region) Range(start, end int) []byte {
 	if start < 0 || end < start || end > r.Len() {
 		panic(&Failure{fmt.Errorf("%w: range %d to %d of %d", seal.ErrCorrupt, start, end, r.Len())})
 	}
-	if start == 0 && end == r.Len() && end > Size {
+	if start == 0 && end == r.Len() && int64(end) > r.file.layout.Size() {
 		if n := r.whole.Load(); n > 0 && !r.shown.Load() {
 			r.need(0, n)
 			r.shown.Store(true)
@@ -81,31 +82,50 @@ func (r *Region) Range(start, end int) []byte {
 // Whole says how many bytes from the start are filled whenever Range is asked for the whole file.
 func (r *Region) Whole(n int) { r.whole.Store(int64(min(n, r.Len()))) }
 
+// has reports whether a page is filled.
+func (r *Region) has(i int64) bool { return r.filled[i/32].Load()&(1<<(i%32)) != 0 }
+
 func (r *Region) need(start, end int64) {
-	for i := start / Size; i*Size < end; i++ {
-		if r.filled[i/32].Load()&(1<<(i%32)) == 0 {
-			if err := r.fill(i); err != nil {
+	size := r.file.layout.Size()
+	for i := start / size; i*size < end; i++ {
+		if !r.has(i) {
+			if err := r.fill(i, (end+size-1)/size); err != nil {
 				panic(&Failure{err})
 			}
+			return
 		}
 	}
 }
 
-func (r *Region) fill(i int64) error {
+// maxRun is how many bytes are read at once, at most.
+const maxRun = 64 << 10
+
+// fill fills the pages from i to before end that are not filled. One that is must not be written again: others read it.
+func (r *Region) fill(i, end int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.memory == nil {
 		return ErrWiped
 	}
-	if r.filled[i/32].Load()&(1<<(i%32)) != 0 {
-		return nil
+	size := r.file.layout.Size()
+	for i < end {
+		if r.has(i) {
+			i++
+			continue
+		}
+		n := i + 1
+		for n < end && !r.has(n) && (n-i)*size < maxRun {
+			n++
+		}
+		if _, err := r.file.Pages(r.memory[i*size:n*size], i, n); err != nil {
+			clear(r.memory[i*size : n*size])
+			return err
+		}
+		r.pages.Add(n - i)
+		for ; i < n; i++ {
+			r.filled[i/32].Or(1 << (i % 32))
+		}
 	}
-	if _, err := r.file.Page(r.memory[i*Size:(i+1)*Size], i); err != nil {
-		clear(r.memory[i*Size : (i+1)*Size])
-		return err
-	}
-	r.filled[i/32].Or(1 << (i % 32))
-	r.pages.Add(1)
 	return nil
 }
 
@@ -129,9 +149,10 @@ func (r *Region) Drop() error {
 }
 
 func (r *Region) clear() {
-	for i := range Count(r.file.size) {
-		if r.filled[i/32].Load()&(1<<(i%32)) != 0 {
-			clear(r.memory[i*Size : (i+1)*Size])
+	size := r.file.layout.Size()
+	for i := range r.file.layout.Count(r.file.size) {
+		if r.has(i) {
+			clear(r.memory[i*size : (i+1)*size])
 		}
 	}
 	for i := range r.filled {

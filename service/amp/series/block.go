@@ -64,7 +64,7 @@ func (b *block) Meta() tsdb.BlockMeta {
 // Size returns how many bytes the block has, as it lies on disk.
 func (b *block) Size() (n int64) {
 	for _, f := range b.info.Files {
-		n += page.SealedSize(f.Size)
+		n += f.Page.SealedSize(f.Size)
 	}
 	return n
 }
@@ -190,7 +190,7 @@ func (db *DB) openBlock(info *Block) (_ *contents, err error) {
 	for _, f := range info.Files {
 		r := &blobReader{blobs: db.opts.Blobs, key: f.Blob}
 		c.blobs = append(c.blobs, r)
-		file, err := page.Open(r, f.Size, key, db.fileName(&info.Meta, f.Name))
+		file, err := page.Open(r, f.Size, key, db.fileName(&info.Meta, f.Name), f.Page)
 		if err != nil {
 			return nil, err
 		}

@@ -59,8 +59,9 @@ type Block struct {
 type File struct {
 	Name string
 	Blob string
-	Size int64  // of the plaintext
-	Mark []byte `json:",omitempty"` // of the blob, under Options.Marks: see CheckBlock
+	Size int64       // of the plaintext
+	Page page.Layout `json:",omitempty"` // how it is divided into pages
+	Mark []byte      `json:",omitempty"` // of the blob, under Options.Marks: see CheckBlock
 }
 
 // Covered says how much of the log is in blocks: whatever stands in the segments up to Through and is older
@@ -108,6 +109,7 @@ type DB struct {
 	pool     chunkenc.Pool
 	metadata *metadata
 	active   atomic.Int64
+	forgot   atomic.Uint64
 	window   atomic.Int64 // of out-of-order samples, in milliseconds
 	retain   atomic.Int64 // retention, in milliseconds
 	limit    atomic.Int64 // of active series
@@ -241,6 +243,10 @@ func (db *DB) SetMaxSeries(n int) { db.limit.Store(int64(n)) }
 // ActiveSeries returns how many series have samples in the head.
 func (db *DB) ActiveSeries() int64 { return db.active.Load() }
 
+// Forgotten returns another number than before when the head has forgotten series. A reference to a series of the head is never
+// given to another, so whoever keeps references may go on with them; when the number is another, some are of no use.
+func (db *DB) Forgotten() uint64 { return db.forgot.Load() }
+
 // Size returns how many bytes the blocks have, as they lie on disk.
 func (db *DB) Size() (n int64) {
 	db.mu.RLock()
@@ -321,4 +327,7 @@ func (l *lifecycle) PostCreation(labels.Labels) { l.active.Add(1) }
 
 func (l *lifecycle) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
 	l.active.Add(-int64(len(gone)))
+	if len(gone) > 0 {
+		l.forgot.Add(1)
+	}
 }

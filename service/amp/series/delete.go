@@ -177,13 +177,10 @@ func (b *block) stones() (*tombstones.MemTombstones, error) {
 
 // readStones reads a file of tombstones.
 func readStones(f *page.File) (tombstones.Reader, error) {
-	text := make([]byte, 0, page.Count(f.Size())*page.Size)
-	for i := range page.Count(f.Size()) {
-		plain, err := f.Page(text[len(text):cap(text)], i)
-		if err != nil {
-			return nil, err
-		}
-		text = text[:len(text)+len(plain)]
+	count := f.Layout().Count(f.Size())
+	text, err := f.Pages(make([]byte, count*f.Layout().Size()), 0, count)
+	if err != nil {
+		return nil, err
 	}
 	stones, err := tombstones.Decode(text)
 	if err != nil {

@@ -24,6 +24,15 @@ import (
 // maxSegment is how long a file of chunks is at most, as in Prometheus.
 const maxSegment = chunks.DefaultChunkSegmentSize
 
+// The bytes of plaintext of a page. A query of one series reads a few bytes here and there of an index, and a few hundred of each
+// file of chunks; each page takes page.Overhead bytes, which must not show beside what blocks of Prometheus's take.
+const (
+	indexPage = 2 << 10
+	chunkPage = 4 << 10
+
+	indexName = "index"
+)
+
 // writer seals a block while it is written.
 type writer struct {
 	ctx   context.Context
@@ -62,11 +71,15 @@ func (w *writer) start(name string) (*upload, error) {
 		return nil, err
 	}
 	r, pipe := io.Pipe()
-	pages, err := page.NewWriter(pipe, w.key.Plaintext, w.db.fileName(w.meta, name))
+	layout := page.Layout(chunkPage)
+	if name == indexName {
+		layout = indexPage
+	}
+	pages, err := page.NewWriter(pipe, w.key.Plaintext, w.db.fileName(w.meta, name), layout)
 	if err != nil {
 		return nil, err
 	}
-	u := &upload{File: File{Name: name, Blob: key}, pages: pages, pipe: pipe}
+	u := &upload{File: File{Name: name, Blob: key, Page: layout}, pages: pages, pipe: pipe}
 	marker, err := seal.NewMarker(r, w.db.opts.Marks, key)
 	if err != nil {
 		return nil, err
@@ -193,7 +206,7 @@ func (db *DB) writeBlock(ctx context.Context, meta *tsdb.BlockMeta, sources []ts
 	if meta.Stats.NumSamples == 0 {
 		return nil, nil
 	}
-	if err := w.seal("index", path); err != nil {
+	if err := w.seal(indexName, path); err != nil {
 		return nil, err
 	}
 	return &Block{Meta: *meta, Key: key.Wrapped, Files: w.files}, nil
