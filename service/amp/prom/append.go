@@ -21,7 +21,8 @@ import (
 type write struct {
 	api     *API
 	limits  *Limits
-	whole   bool // the handler stops at the first error: samples that are refused must not look so to it
+	whole   bool   // the handler stops at the first error: samples that are refused must not look so to it
+	epoch   uint64 // of the store, when the request was decoded
 	leave   func()
 	refused refusal
 	failed  error // of the store

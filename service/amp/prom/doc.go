@@ -9,7 +9,8 @@
 //   - What a request may cost is bounded before it is paid: bytes, what they unfold to, labels, series, samples, time, and how
 //     much of it runs at one moment. The bounds are the workspace's (Limits).
 //   - A workspace runs no more at one moment than there are processors, of writes and of queries each; what is more
-//     waits, and beyond that is refused. So a flood or a monster query leaves the others a fair part of the machine.
+//     waits, and beyond that is refused; and those that run give way between series. So a flood or a monster query leaves the
+//     others a fair part of the machine, and at once.
 //   - Names and values of labels reach no log: upstream's loggers are discarded.
 //
 // # Map
@@ -18,6 +19,10 @@
 //	limits.go   Limits, and how they are counted
 //	gate.go     what runs at one moment, and who waits
 //	write.go    remote write and OTLP: what is looked at before upstream's code, and after
+//	decode.go   remote writes of version 1 taken apart
+//	decode2.go  those of version 2
+//	known.go    series by the bytes in which senders name them
+//	take.go     what was decoded, appended and answered as upstream's handler does
 //	append.go   the appender that holds the limits
 //	scan.go     what a protobuf message would unfold to; its metadata
 //	query.go    the engine and the queryables with the limits of queries

@@ -45,6 +45,8 @@ type API struct {
 	limits atomic.Pointer[Limits]
 	router *route.Router
 	read   http.Handler // remote read
+	known  *known
+	decode func(d *decoder, body []byte, w *write) bool // ownDecode; tests compare with what upstream decodes
 
 	ingested bucket                // samples
 	asked    [answering + 1]bucket // requests, by kind
@@ -54,8 +56,9 @@ type API struct {
 
 // New returns the API of a workspace. It takes nothing over: the DB stays the caller's.
 func New(o Options) *API {
-	a := &API{db: o.DB, router: route.New(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
+	a := &API{db: o.DB, router: route.New(), known: newKnown(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
 	a.limits.Store(&o.Limits)
+	a.decode = a.ownDecode
 	up := *template() // every part of it that is not replaced here may be shared
 	store := &queryable{a}
 	up.Queryable, up.QueryEngine, up.ExemplarQueryable = store, &engine{a}, &exemplars{a}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
@@ -227,8 +229,18 @@ type seriesSet struct {
 	count
 }
 
-func (s *seriesSet) Next() bool { return s.SeriesSet.Next() && s.more() }
-func (s *seriesSet) Err() error { return s.err(s.SeriesSet.Err()) }
+func (s *seriesSet) Next() bool         { return s.SeriesSet.Next() && s.more() }
+func (s *seriesSet) Err() error         { return s.err(s.SeriesSet.Err()) }
+func (s *seriesSet) At() storage.Series { return polite{s.SeriesSet.At()} }
+
+// polite is a series before whose samples are read others have their turn. A query reads one after the other, and otherwise would give
+// way only every ten milliseconds, which another workspace's small request would wait for again and again.
+type polite struct{ storage.Series }
+
+func (p polite) Iterator(it chunkenc.Iterator) chunkenc.Iterator {
+	runtime.Gosched()
+	return p.Series.Iterator(it)
+}
 
 type chunkSet struct {
 	storage.ChunkSeriesSet

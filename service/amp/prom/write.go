@@ -25,6 +25,7 @@ import (
 const (
 	maxWrite = 32 << 20 // decompressed; upstream takes no more
 	maxOTLP  = 8 << 20  // a message of OpenTelemetry unfolds to many times its size
+	maxKept  = 4 << 20  // of buffers for the next request
 )
 
 var accepted = remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType}
@@ -44,9 +45,14 @@ func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
 		}
 	}
 	w.whole = version == remoteapi.WriteV1MessageType
-	if refused, err := a.look(ctx, r, w); refused != nil || err != nil {
-		return refused, err
+	if a, err := a.quick(ctx, r, w); a != nil || err != nil {
+		return a, err
 	}
+	return a.upstream(ctx, r, w)
+}
+
+// upstream lets upstream's handler take a remote write.
+func (a *API) upstream(ctx context.Context, r *Request, w *write) (*Answer, error) {
 	bad := new(counters)
 	k := &keeper{header: http.Header{}}
 	remote.NewWriteHandler(quiet, bad, w, accepted, false, true).ServeHTTP(k, r.http(ctx, "/write"))
@@ -54,7 +60,7 @@ func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
 		// Upstream leaves these out in silence; the specification asks for a 400 ("Invalid Samples").
 		w.refused.add(http.StatusBadRequest, fmt.Sprintf("%d series with invalid metric names or labels, or with a label twice, were left out", n))
 	}
-	return w.answer(k)
+	return w.answer(k.answer())
 }
 
 // begin gives a write its turn, where the workspace may send anything at all now.
@@ -72,9 +78,9 @@ func (a *API) begin(ctx context.Context) (*write, *Answer) {
 // buffers hold decompressed requests while they are looked at.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// look refuses what would cost more than it is worth, and keeps the metadata of metrics. What does not decode it leaves to
-// upstream, which says why.
-func (a *API) look(ctx context.Context, r *Request, w *write) (*Answer, error) {
+// quick decodes a request by itself and appends what it holds. It refuses what would cost more than it is worth. What it
+// does not know how to decode it leaves to upstream, for which it returns nothing.
+func (a *API) quick(ctx context.Context, r *Request, w *write) (*Answer, error) {
 	size, n := binary.Uvarint(r.Body)
 	if n <= 0 {
 		return nil, nil
@@ -86,9 +92,6 @@ func (a *API) look(ctx context.Context, r *Request, w *write) (*Answer, error) {
 	if size > limit {
 		return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit)), nil
 	}
-	if !w.whole && size <= smallBody {
-		return nil, nil // nothing to be found
-	}
 	buf := buffers.Get().(*[]byte)
 	defer func() {
 		clear(*buf)
@@ -98,20 +101,50 @@ func (a *API) look(ctx context.Context, r *Request, w *write) (*Answer, error) {
 	if err != nil {
 		return nil, nil
 	}
-	if cap(body) <= 4<<20 {
+	if cap(body) <= maxKept {
 		*buf = body
 	}
-	seriesField := uint64(1)
-	if !w.whole {
-		seriesField = 5
-	}
-	if bomb(body, seriesField) {
+	d := decoders.Get().(*decoder)
+	defer d.done()
+	decoded := a.decode(d, body, w)
+	if decoded && d.bomb(body) || !decoded && bomb(body, w.seriesField()) {
 		return plain(http.StatusBadRequest, "request holds too many empty messages"), nil
 	}
-	if w.whole {
-		return nil, a.describe(ctx, w, body)
+	if w.whole && (d.describes || !decoded) {
+		if err := a.describe(ctx, w, body); err != nil {
+			return nil, err
+		}
 	}
-	return nil, nil
+	if !decoded || r.Method != http.MethodPost || !isSnappy(r.Header.Get("Content-Encoding")) {
+		return nil, nil
+	}
+	return w.take(ctx, d)
+}
+
+// isSnappy reports whether upstream takes an encoding for that of the body.
+func isSnappy(encoding string) bool { return encoding == "" || encoding == "snappy" }
+
+// ownDecode decodes the body of a request, and reports whether it could.
+func (a *API) ownDecode(d *decoder, body []byte, w *write) bool {
+	w.epoch = a.db.Forgotten()
+	a.known.mu.RLock()
+	defer a.known.mu.RUnlock()
+	k := a.known
+	if !k.holds(w.limits, w.epoch) {
+		k = nil
+	}
+	if w.whole {
+		return d.first(body, k)
+	}
+	return d.second(body, k)
+}
+
+// seriesField is the number of the field that holds the series.
+func (w *write) seriesField() uint64 {
+	if w.whole {
+		return 1
+	}
+	return 5
 }
 
 // describe keeps the metadata that a request of version 1 carries.
@@ -171,7 +204,7 @@ func (a *API) otlp(ctx context.Context, r *Request) (*Answer, error) {
 	h.Body, h.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	k := &keeper{header: http.Header{}}
 	remote.NewOTLPWriteHandler(quiet, nil, w, defaults, remote.OTLPOptions{LookbackDelta: 5 * time.Minute}).ServeHTTP(k, h)
-	return w.answer(k)
+	return w.answer(k.answer())
 }
 
 var errLong = errors.New("request is too long")
@@ -199,16 +232,16 @@ func unzipped(r *Request, limit int64) ([]byte, error) {
 	}
 }
 
-// answer is upstream's, unless the limits had something to say, or the store failed.
-func (w *write) answer(k *keeper) (*Answer, error) {
+// answer is upstream's, or as upstream's, unless the limits had something to say, or the store failed.
+func (w *write) answer(from *Answer) (*Answer, error) {
 	switch {
 	case w.failed != nil:
 		return nil, w.failed
 	case w.refused.status == 0:
-		return k.answer(), nil
+		return from, nil
 	}
 	a := plain(w.refused.status, w.refused.text())
-	for name, values := range k.header { // how much was written, of version 2
+	for name, values := range from.Header { // how much was written, of version 2
 		if strings.HasPrefix(name, "X-Prometheus-") {
 			a.Header[name] = values
 		}

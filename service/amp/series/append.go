@@ -22,6 +22,7 @@ var (
 	_ storage.AppendableV2       = (*DB)(nil)
 	_ storage.ExemplarAppenderV2 = (*appenderV2)(nil)
 	_ storage.ExemplarAppenderV2 = refusedV2{}
+	_ storage.GetRef             = (*appenderV2)(nil)
 )
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -242,6 +243,14 @@ func (a *appenderV2) AppendExemplars(ref storage.SeriesRef, ls labels.Labels, li
 		a.addExemplar(ref, ls, e) // as above
 	}
 	return ref, err
+}
+
+// GetRef returns the reference of a series that is in the head, and the labels as the head keeps them.
+func (a *appenderV2) GetRef(ls labels.Labels, hash uint64) (storage.SeriesRef, labels.Labels) {
+	if head, ok := a.head.(storage.GetRef); ok {
+		return head.GetRef(ls, hash)
+	}
+	return 0, labels.EmptyLabels()
 }
 
 // fewExemplars is for how many exemplars a store has room at first: most workspaces never get more.
