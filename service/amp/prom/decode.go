@@ -96,14 +96,14 @@ func message(b []byte) (m, rest []byte, ok bool) {
 
 // Tags of protobuf fields: the number, and in the last three bits the wire type; 0 is that of a varint.
 const (
-	tagVarint1  = 1<<3
+	tagVarint1  = 1 << 3
 	tagDouble1  = 1<<3 | 1
 	tagMessage1 = 1<<3 | 2
-	tagVarint2  = 2<<3
+	tagVarint2  = 2 << 3
 	tagMessage2 = 2<<3 | 2
-	tagVarint3  = 3<<3
+	tagVarint3  = 3 << 3
 	tagMessage3 = 3<<3 | 2
-	tagVarint4  = 4<<3
+	tagVarint4  = 4 << 3
 	tagMessage4 = 4<<3 | 2
 	tagMessage5 = 5<<3 | 2
 )
