@@ -80,7 +80,7 @@ func (s *webSession) call(ctx context.Context, method, path string, body []byte)
 		if errors.As(err, &outer) {
 			err = outer.Err
 		}
-		return nil, err
+		return nil, ended(err)
 	}
 	if res.StatusCode != http.StatusOK {
 		_ = res.Body.Close()

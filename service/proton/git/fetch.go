@@ -69,7 +69,12 @@ func fetchRequest(adv *advertisement, filter string, want hash, have []hash) ([]
 
 // readAnswer reads the answer to a fetch: acknowledgements, then a pack in side bands.
 func readAnswer(r io.Reader) (map[hash]object, error) {
-	return readPack(&bands{r: r, buf: make([]byte, maxLine)})
+	b := &bands{r: r, buf: make([]byte, maxLine)}
+	objects, err := readPack(b)
+	if err != nil && b.broken != nil { // a pack that is cut off is none that cannot be read
+		return nil, b.broken
+	}
+	return objects, err
 }
 
 // bands reads the first side band, and skips what stands before it (gitprotocol-pack, "Packfile Data").
@@ -78,6 +83,8 @@ type bands struct {
 	buf   []byte
 	left  []byte
 	began bool
+
+	broken error // why the lines ended before their end
 }
 
 func (b *bands) Read(p []byte) (int, error) {
@@ -85,7 +92,8 @@ func (b *bands) Read(p []byte) (int, error) {
 		line, err := readLine(b.r, b.buf)
 		switch {
 		case err != nil:
-			return 0, err
+			b.broken = ended(err)
+			return 0, b.broken
 		case line == nil:
 			if b.began {
 				return 0, io.EOF

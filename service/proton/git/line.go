@@ -1,7 +1,6 @@
 package git
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -42,8 +41,10 @@ func readLine(r io.Reader, buf []byte) (line []byte, err error) {
 		return nil, errors.New("the remote sent a line of an impossible length")
 	}
 	line = buf[:n-4]
-	if _, err := io.ReadFull(r, line); err != nil {
+	if _, err := io.ReadFull(r, line); errors.Is(err, io.EOF) {
 		return nil, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return nil, err
 	}
 	return line, nil
 }
@@ -85,17 +86,22 @@ func (a *advertisement) branch(name string) (hash, bool) {
 func readAdvertisement(r io.Reader, overHTTP bool) (*advertisement, error) {
 	buf := make([]byte, maxLine)
 	if overHTTP {
-		line, err := readLine(r, buf)
-		if err != nil || !bytes.HasPrefix(line, []byte("# service=")) {
-			return nil, errors.New("the remote does not speak Git's protocol")
-		}
-		if line, err = readLine(r, buf); err != nil || line != nil {
-			return nil, errors.New("the remote does not speak Git's protocol")
+		for _, begins := range []string{"# service=", ""} { // then a flush
+			line, err := readLine(r, buf)
+			if err != nil {
+				return nil, ended(err)
+			}
+			if (line == nil) != (begins == "") || !strings.HasPrefix(string(line), begins) {
+				return nil, errors.New("the remote does not speak Git's protocol")
+			}
 		}
 	}
 	a := &advertisement{refs: make(map[string]hash), can: make(map[string]string)}
 	for first := true; ; first = false {
 		line, err := readLine(r, buf)
+		if first && errors.Is(err, io.EOF) { // its program did not start, whoever asks again
+			return nil, errors.New("the remote ended the connection without a word")
+		}
 		if err != nil {
 			return nil, ended(err)
 		}
@@ -146,10 +152,10 @@ func (a *advertisement) check() error {
 	return nil
 }
 
-// ended words an end of a stream that came too early.
+// ended words an end of a stream that came too early, which may not happen again.
 func ended(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the remote ended the connection too early")
+		return &passingError{errors.New("the remote ended the connection too early")}
 	}
 	return err
 }
