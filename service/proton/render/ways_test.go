@@ -65,6 +65,7 @@ const waysSchema = `schema:
         test:
           type: string
           default: "echo 'add your tests here'"
+        readers: {type: string, pattern: '^$|^\d{12}(,\d{12})*$', default: ""}
 `
 
 const waysInstance = `AWSTemplateFormatVersion: '2010-09-09'
@@ -118,6 +119,8 @@ Resources:
       {% if service_instance.inputs.code_uri is defined %}
       CodeUri: {{service_instance.inputs.code_uri}}
       {% else %}
+      {% if service_instance.inputs.code_uri|length %}Layers: [{{service_instance.inputs.code_uri}}]{% endif %}
+
       InlineCode: |
         exports.handler = async (event, context) => {
           const response = {body: ` + "`${event.path}`" + `, headers: {}, };
@@ -181,11 +184,32 @@ const waysPipeline = `Resources:
       {% if pipeline.inputs.accounts == "" %}
       Alone: true
       {% endif %}
+  Repository:
+    Type: AWS::ECR::Repository
+    {% if pipeline.inputs.readers %}
+    Properties:
+      Readers:
+        {% set readers = pipeline.inputs.readers.split(',') %}
+        {% for reader in readers %}
+        - "arn:aws:iam::{{reader}}:root"
+        {% endfor %}
+    {% endif %}
+  Document:
+    Type: AWS::SSM::Document
+    Properties:
+      default: "{{'{{'}}ssm:{{pipeline.inputs.test}}{{'}}'}}"
+      steps:
+        {% raw %}
+        - image: '{{ AmiId }}'
+          script: |
+            $key = "{{Path}}" # {% and {# stay as they are
+        {% endraw %}
+        - last
 `
 
 const waysManifest = "infrastructure:\n  templates:\n    - file: \"cloudformation.yaml\"\n      rendering_engine: jinja\n      template_language: cloudformation\n"
 
-const waysSpec = "proton: ServiceSpec\npipeline:\n  test: make test\ninstances:\n  - name: one\n    environment: prod\n  - name: two\n    environment: prod\n    spec:\n      balancer: network\n      code_uri: s3://bucket/function.zip\n"
+const waysSpec = "proton: ServiceSpec\n\npipeline:\n  test: make test\n  tests:\n    - a key that the schema does not have\n  readers: '111122223333,444455556666'\ninstances:\n  - name: one\n    environment: prod\n  - name: two\n    environment: prod\n    spec:\n      balancer: network\n      code_uri: s3://bucket/function.zip\n"
 
 func TestWaysOfWriting(t *testing.T) {
 	packed, err := bundle.Pack([]bundle.File{
@@ -222,13 +246,13 @@ func TestWaysOfWriting(t *testing.T) {
 	}{
 		{"without a component", b.Instance, ServiceInstance, Data{Environment: env, Service: svc, Instance: &InstanceData{Name: "one", Inputs: full.Instances[0].Inputs}},
 			[]string{"Type: application", "BalancerGroup:", "[TaskSize, x-small, cpu]", "['80', 80]", `'{"ping":"arn:aws:sns:x"}'`, "InlineCode: |", "${event.path}", "role/x"},
-			[]string{"Type: network", "Environment:", "CodeUri", "subnet-2", "is no comment"}},
+			[]string{"Type: network", "Environment:", "CodeUri", "Layers", "subnet-2", "is no comment"}},
 		{"with a component", b.Instance, ServiceInstance, Data{Environment: env, Service: svc, Instance: &InstanceData{Name: "two", Inputs: full.Instances[1].Inputs, Component: component}},
 			[]string{"Type: network", "- arn:aws:iam::111122223333:policy/p", "Name: BucketName", "CodeUri: s3://bucket/function.zip", "- 'subnet-2'"},
 			[]string{"BalancerGroup:\n", "InlineCode", "application"}},
 		{"a pipeline", b.Pipeline, Pipeline, Data{Service: svc, Pipeline: &PipelineData{Inputs: full.Pipeline}, Instances: []InstanceData{
 			{Name: "one", Environment: env, Outputs: obj("Runtime", "nodejs12.x")}, {Name: "two", Environment: env, Outputs: obj("Runtime", "go1.x")}}},
-			[]string{`"runtime-versions": {"nodejs": "12.x"}`, "Deploy1Project:", "Deploy2Project:", "arn:aws:iam::111122223333:root", "- Name: 'Deploytwo'", "Alone: true", `"commands": ["make test"]`, "Name: 'shop-one'"},
+			[]string{`"runtime-versions": {"nodejs": "12.x"}`, "Deploy1Project:", "Deploy2Project:", "arn:aws:iam::111122223333:root", "- Name: 'Deploytwo'", "Alone: true", "- \"arn:aws:iam::444455556666:root\"", `default: "{{ssm:make test}}"`, "- image: '{{ AmiId }}'", "$key = \"{{Path}}\" # {% and {# stay", `"commands": ["make test"]`, "Name: 'shop-one'"},
 			nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
