@@ -49,8 +49,12 @@ func TestP21_ComponentsNeedARoleOfTheEnvironment(t *testing.T) {
 	}
 	assumed := 0
 	for _, e := range events(t, admin, "AssumeRole") {
-		if e.RequestParameters["roleArn"] == role && e.ErrorCode == "" {
-			assumed++
+		if e.RequestParameters["roleArn"] != role {
+			continue
+		}
+		assumed++
+		if e.ErrorCode != "" || e.UserIdentity.Type != "AWSService" || e.UserIdentity.InvokedBy != "proton.amazonaws.com" || e.RequestParameters["roleSessionName"] != "AWSProton" || strings.Contains(e.text, "sessionToken\":\"") {
+			t.Errorf("the component role is assumed by %+v as %v: %s", e.UserIdentity, e.RequestParameters, e.ErrorCode)
 		}
 	}
 	if assumed < 2 {
