@@ -239,7 +239,7 @@ func (s *Service) redeployComponent(ctx context.Context, p place, in *api.Update
 			if err := to.free(tx, k); err != nil {
 				return err
 			}
-			if err := instancesIdle(tx, key("si", p, wire.Val(rec.V.ServiceName), wire.Val(rec.V.ServiceInstanceName)), to.instance); err != nil {
+			if err := idle(tx, key("si", p, wire.Val(rec.V.ServiceName), wire.Val(rec.V.ServiceInstanceName)), to.instance); err != nil {
 				return err
 			}
 			if to.instance != nil { // no other component, and no deletion of the instance, comes between
@@ -263,9 +263,9 @@ func movable(x *subject, want *api.ComponentState) error {
 	return nil
 }
 
-// instancesIdle says ConflictException when one of the instances is being deployed: its component
-// can't be updated then (AWS Proton API reference, UpdateComponent).
-func instancesIdle(r store.Reader, keys ...[]byte) error {
+// idle says ConflictException when one of the subjects is being deployed: a component can't be updated while the
+// instance is that it is attached to (AWS Proton API reference, UpdateComponent).
+func idle(r store.Reader, keys ...[]byte) error {
 	for _, k := range keys {
 		if k == nil {
 			continue
@@ -279,6 +279,21 @@ func instancesIdle(r store.Reader, keys ...[]byte) error {
 		}
 		if x.V.Open != "" {
 			return conflict("The %s has a deployment that is in progress.", x.V.called())
+		}
+	}
+	return nil
+}
+
+// componentsIdle says ConflictException when a component that is attached to the instance is being deployed: the
+// instance can't be updated then (AWS Proton API reference, UpdateServiceInstance).
+func componentsIdle(r store.Reader, instance []byte) error {
+	names, err := keysBelow(r, linkPrefix(usesInstance, instance))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := idle(r, []byte(name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -182,6 +182,9 @@ func (s *Service) deployInstance(ctx context.Context, p place, in *api.UpdateSer
 			if err := fits(tx, p, w, *rec.V.EnvironmentName); err != nil {
 				return err
 			}
+			if err := componentsIdle(tx, k); err != nil {
+				return err
+			}
 			if err := put(tx); err != nil {
 				return err
 			}

@@ -240,24 +240,29 @@ func (m *majorSync) gather(ctx context.Context) error {
 		return &bundle.Error{File: m.dir, Reason: err.Error()}
 	}
 	m.in = newVersion{MajorVersion: &m.major}
-	at := slices.IndexFunc(files, func(f git.File) bool { return f.Path == syncfile.RegistrationName })
 	if m.f.family == serviceFamily {
-		name := path.Join(m.dir, syncfile.RegistrationName)
-		if at < 0 {
-			return &bundle.Error{File: name, Reason: "a service template needs this file, with its compatible_environments"}
-		}
-		if err := m.registration(ctx, name, files[at].Data); err != nil {
+		if err := m.registration(ctx, files); err != nil {
 			return err
 		}
 	}
-	if at >= 0 {
-		files = slices.Delete(files, at, at+1)
-	}
-	return m.pack(files)
+	return m.pack(slices.DeleteFunc(files, func(f git.File) bool { return f.Path == syncfile.RegistrationName || f.Path == syncfile.CompatibleName }))
 }
 
-func (m *majorSync) registration(ctx context.Context, name string, text []byte) error {
-	r, err := syncfile.ParseRegistration(name, text)
+// registered reads the file beside a service template's bundle, the newer of the two where both are there.
+func (m *majorSync) registered(files []git.File) (*syncfile.Registration, error) {
+	for _, kind := range []struct {
+		name  string
+		parse func(string, []byte) (*syncfile.Registration, error)
+	}{{syncfile.RegistrationName, syncfile.ParseRegistration}, {syncfile.CompatibleName, syncfile.ParseCompatible}} {
+		if at := slices.IndexFunc(files, func(f git.File) bool { return f.Path == kind.name }); at >= 0 {
+			return kind.parse(path.Join(m.dir, kind.name), files[at].Data)
+		}
+	}
+	return nil, &bundle.Error{File: path.Join(m.dir, syncfile.RegistrationName), Reason: "a service template needs this file, with its compatible_environments"}
+}
+
+func (m *majorSync) registration(ctx context.Context, files []git.File) error {
+	r, err := m.registered(files)
 	if err != nil {
 		return err
 	}

@@ -204,6 +204,8 @@ func TestProtonFollowsTemplates(t *testing.T) {
 	s.bundle("cfn-environment", "templates/network/v2")
 	s.bundle("cfn-service", "worker/v1")
 	s.write("worker/v1/.template-registration.yaml", "compatible_environments:\n  - network:1\nsupported_component_sources:\n  - DIRECTLY_DEFINED\n")
+	s.bundle("cfn-service", "worker/v2")
+	s.write("worker/v2/.compatible-envs", "network:1\nnetwork:2\n") // as it was before
 	first := s.push("main")
 	for _, major := range []string{"1", "2"} {
 		out := s.template(types.TemplateTypeEnvironment, "network", major, first)
@@ -221,6 +223,15 @@ func TestProtonFollowsTemplates(t *testing.T) {
 	if got := v.ServiceTemplateVersion; got.Status != types.TemplateVersionStatusDraft || len(got.CompatibleEnvironmentTemplates) != 1 || len(got.SupportedComponentSources) != 1 {
 		t.Errorf("worker:1.0: %+v", got)
 	}
+	if out := s.template(types.TemplateTypeService, "worker", "2", first); out.LatestSync.Status != types.ResourceSyncStatusSucceeded {
+		t.Fatalf("worker:2: %s: %s", out.LatestSync.Status, said(out.LatestSync.Events))
+	}
+	if v, err = s.p.GetServiceTemplateVersion(ctx, &proton.GetServiceTemplateVersionInput{TemplateName: aws.String("worker"), MajorVersion: aws.String("2"), MinorVersion: aws.String("0")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.ServiceTemplateVersion; len(got.CompatibleEnvironmentTemplates) != 2 || len(got.SupportedComponentSources) != 0 {
+		t.Errorf("worker:2.0: %+v", got)
+	}
 	defs, err := s.p.ListRepositorySyncDefinitions(ctx, &proton.ListRepositorySyncDefinitionsInput{RepositoryName: aws.String(syncedRepository), RepositoryProvider: types.RepositoryProviderGithub, SyncType: types.SyncTypeTemplateSync})
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +240,7 @@ func TestProtonFollowsTemplates(t *testing.T) {
 	for _, d := range defs.SyncDefinitions {
 		found = append(found, *d.Target+" "+*d.Directory)
 	}
-	if got, want := strings.Join(found, ", "), "network:1 templates/network/v1, network:2 templates/network/v2, worker:1 worker/v1"; got != want {
+	if got, want := strings.Join(found, ", "), "network:1 templates/network/v1, network:2 templates/network/v2, worker:1 worker/v1, worker:2 worker/v2"; got != want {
 		t.Errorf("definitions %s, want %s", got, want)
 	}
 
@@ -526,6 +537,9 @@ func TestProtonDeploysTheInstanceOfAComponentAgain(t *testing.T) {
 		TemplateFile: aws.String(protonbundles.File(t, "cfn-component", "template.yaml")), Manifest: aws.String(protonbundles.File(t, "cfn-component", "manifest.yaml")),
 	}); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := s.p.UpdateServiceInstance(ctx, &proton.UpdateServiceInstanceInput{ServiceName: service, Name: instance, DeploymentType: types.DeploymentUpdateTypeCurrentVersion}); house.ErrorCode(err) != "ConflictException" {
+		t.Errorf("updating the instance while its component is being deployed: %v", err)
 	}
 	s.deployed("component/bucket", types.Output{Key: aws.String("BucketName"), ValueString: aws.String("the-bucket")})
 	s.until("the instance's deployment", func() (bool, error) { return deployments() == 2, nil })

@@ -7,8 +7,12 @@ import (
 	"github.com/strongroom/strongroom/service/proton/document"
 )
 
-// RegistrationName is the name of the file beside a service template's bundle.
-const RegistrationName = ".template-registration.yaml"
+// The names of files beside a service template's bundle. CompatibleName is the older one, which names environment
+// templates alone, one a line; it counts where the other is not there (AWS Proton user guide, "Syncing service templates").
+const (
+	RegistrationName = ".template-registration.yaml"
+	CompatibleName   = ".compatible-envs"
+)
 
 // maxListed bounds the lists of a registration, as the API does.
 const maxListed = 10
@@ -59,6 +63,28 @@ func ParseRegistration(file string, text []byte) (*Registration, error) {
 	return r, nil
 }
 
+// ParseCompatible reads a .compatible-envs. file is what errors call it.
+func ParseCompatible(file string, text []byte) (*Registration, error) {
+	r, line := new(Registration), 0
+	for name := range strings.Lines(string(text)) {
+		line++
+		at := &document.Node{File: file, Line: line, Column: 1}
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if len(r.Compatible) == maxListed {
+			return nil, at.Fail("there are more than %d environment templates", maxListed)
+		}
+		if err := r.add(name, at); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Compatible) == 0 {
+		return nil, (&document.Node{File: file, Line: 1, Column: 1}).Fail("must name at least one environment template, such as my-template:1")
+	}
+	return r, nil
+}
+
 // texts reads a list of strings.
 func texts(n *document.Node, what string) ([]*document.Node, error) {
 	if n.Kind != document.List {
@@ -81,12 +107,20 @@ func (r *Registration) compatible(n *document.Node) error {
 		return err
 	}
 	for _, item := range items {
-		m := templateName.FindStringSubmatch(strings.TrimSpace(item.Text()))
-		if m == nil {
-			return item.Fail("an environment template is named with its major version, such as my-template:1")
+		if err := r.add(strings.TrimSpace(item.Text()), item); err != nil {
+			return err
 		}
-		r.Compatible = append(r.Compatible, Template{Name: m[1], Major: m[2], at: item})
 	}
+	return nil
+}
+
+// add adds an environment template that is named at a place.
+func (r *Registration) add(name string, at *document.Node) error {
+	m := templateName.FindStringSubmatch(name)
+	if m == nil {
+		return at.Fail("an environment template is named with its major version, such as my-template:1")
+	}
+	r.Compatible = append(r.Compatible, Template{Name: m[1], Major: m[2], at: at})
 	return nil
 }
 

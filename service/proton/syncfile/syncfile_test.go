@@ -41,6 +41,19 @@ func TestParseRegistration(t *testing.T) {
 	}
 }
 
+func TestParseCompatible(t *testing.T) {
+	r, err := ParseCompatible("f", []byte("my-env-template:1\r\n\n  another:12"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Compatible) != 2 || r.Compatible[0].Name != "my-env-template" || r.Compatible[1].Major != "12" || r.ComponentSources != nil {
+		t.Errorf("got %+v", r)
+	}
+	if got := r.Compatible[1].Fail("is missing").Error(); got != "f:3:1: is missing" {
+		t.Errorf("an error at the second template is %q", got)
+	}
+}
+
 func TestParseOps(t *testing.T) {
 	list, err := ParseOps("f", []byte(ops), "frontend-svc")
 	if err != nil {
@@ -58,10 +71,14 @@ func TestParseOps(t *testing.T) {
 func TestErrorsNameTheLine(t *testing.T) {
 	parseOps := func(text string) error { _, err := ParseOps("f", []byte(text), "s"); return err }
 	parseRegistration := func(text string) error { _, err := ParseRegistration("f", []byte(text)); return err }
+	parseCompatible := func(text string) error { _, err := ParseCompatible("f", []byte(text)); return err }
 	for _, c := range []struct {
 		parse      func(string) error
 		text, want string
 	}{
+		{parseCompatible, "\n", "f:1:1: must name at least one"},
+		{parseCompatible, "a:1\nb\n", "f:2:1: an environment template is named"},
+		{parseCompatible, strings.Repeat("a:1\n", 11), "f:11:1: there are more than 10"},
 		{parseRegistration, "", "f:1:1: must be a map"},
 		{parseRegistration, "compatible_environments: []\n", "f:1:1: compatible_environments must name"},
 		{parseRegistration, "compatible_environments:\n- a:1\n- b\n", "f:3:3: an environment template is named"},
@@ -89,6 +106,17 @@ func FuzzRegistration(f *testing.F) {
 	f.Add([]byte("compatible_environments: [a:1]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := ParseRegistration("f", text)
+		checkError(t, err)
+		if err == nil && (len(r.Compatible) == 0 || len(r.Compatible) > maxListed) {
+			t.Errorf("%d templates", len(r.Compatible))
+		}
+	})
+}
+
+func FuzzCompatible(f *testing.F) {
+	f.Add([]byte("a:1\nb:2"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := ParseCompatible("f", text)
 		checkError(t, err)
 		if err == nil && (len(r.Compatible) == 0 || len(r.Compatible) > maxListed) {
 			t.Errorf("%d templates", len(r.Compatible))
