@@ -72,6 +72,12 @@ func failure(status int, kind, message string) *Answer {
 	return &Answer{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 
+// Failure is an error as the HTTP API of Prometheus says it: a kind, such as "unavailable", and a message.
+func Failure(status int, kind, message string) *Answer { return failure(status, kind, message) }
+
+// MaxAnswer bounds the bytes of an answer.
+const MaxAnswer = maxAnswer
+
 // success is data as the HTTP API of Prometheus says it.
 func success(data any) *Answer {
 	body, err := json.Marshal(struct {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -156,26 +155,11 @@ func (l *Limits) rateMessage(samples int) string {
 	return fmt.Sprintf("%v (rate: %g, burst: %d) while adding %d samples", errRate, l.IngestionRate, l.IngestionBurst, samples)
 }
 
-// labels says which limit the labels of a series break, or nothing. Names and values do not appear in it whole.
-func (l *Limits) labels(ls labels.Labels) (broken string) {
-	if l.LabelsPerSeries > 0 && ls.Len() > l.LabelsPerSeries {
-		return fmt.Sprintf("series has too many labels (actual: %d, limit: %d) series: '%s'", ls.Len(), l.LabelsPerSeries, cutText(ls.Get(model.MetricNameLabel)))
-	}
-	size := 0
-	ls.Range(func(one labels.Label) {
-		size += len(one.Name) + len(one.Value)
-		switch {
-		case broken != "":
-		case l.LabelNameLength > 0 && len(one.Name) > l.LabelNameLength:
-			broken = fmt.Sprintf("label name too long (actual: %d, limit: %d) label: '%s'", len(one.Name), l.LabelNameLength, cutText(one.Name))
-		case l.LabelValueLength > 0 && len(one.Value) > l.LabelValueLength:
-			broken = fmt.Sprintf("label value too long (actual: %d, limit: %d) label: '%s'", len(one.Value), l.LabelValueLength, cutText(one.Name))
-		}
-	})
-	if broken == "" && l.LabelSize > 0 && size > l.LabelSize {
-		broken = fmt.Sprintf("labels of the series are too long together (actual: %d, limit: %d) series: '%s'", size, l.LabelSize, cutText(ls.Get(model.MetricNameLabel)))
-	}
-	return broken
+// labels says which limit the labels of a series break, or nothing.
+func (l *Limits) labels(ls labels.Labels) string {
+	var m measured
+	ls.Range(func(one labels.Label) { measure(&m, l, one.Name, one.Value) })
+	return m.verdict(l)
 }
 
 // describes reports whether metadata is longer than it may be: the sample counts, what it says is left out.

@@ -25,6 +25,8 @@
 //	take.go     what was decoded, appended and answered as upstream's handler does
 //	append.go   the appender that holds the limits
 //	scan.go     what a protobuf message would unfold to; its metadata
+//	forward.go  requests for series that another system keeps
+//	screen.go   which series of a write break a limit, before it is handed on
 //	query.go    the engine and the queryables with the limits of queries
 //	answer.go   answers that are kept until the call is recorded
 //	metadata.go metadata of metrics

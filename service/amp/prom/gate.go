@@ -19,8 +19,10 @@ type gate struct {
 // another workspace's single request still gets half of one, whatever this one does.
 func atOnce() int { return max(2, runtime.GOMAXPROCS(0)) }
 
-func newGate(waiting int) *gate {
-	return &gate{running: make(chan struct{}, atOnce()), waiting: make(chan struct{}, max(waiting, 1))}
+func newGate(waiting int) *gate { return newGateOf(atOnce(), waiting) }
+
+func newGateOf(running, waiting int) *gate {
+	return &gate{running: make(chan struct{}, running), waiting: make(chan struct{}, max(waiting, 1))}
 }
 
 // enter waits for its turn. leave must be called when it returns nil.

@@ -37,6 +37,8 @@ type Rules = web.RulesRetriever
 type Options struct {
 	DB     *series.DB
 	Limits Limits
+	// Forward answers from another system that keeps the series, where there is no DB.
+	Forward Forward
 }
 
 // API is the HTTP API of a workspace. Its methods may be called together.
@@ -47,6 +49,9 @@ type API struct {
 	read   http.Handler // remote read
 	known  *known
 	decode func(d *decoder, body []byte, w *write) bool // ownDecode; tests compare with what upstream decodes
+
+	forward Forward // nil where db is not
+	sends   *gate   // what is handed on at one moment, of writes
 
 	ingested bucket                // samples
 	asked    [answering + 1]bucket // requests, by kind
@@ -59,6 +64,10 @@ func New(o Options) *API {
 	a := &API{db: o.DB, router: route.New(), known: newKnown(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
 	a.limits.Store(&o.Limits)
 	a.decode = a.ownDecode
+	if o.Forward != nil {
+		a.forward, a.sends = o.Forward, newGateOf(maxSends, waitingWrites)
+		a.queries = newGateOf(max(o.Limits.ConcurrentQueries, 1), max(o.Limits.ConcurrentQueries, 1))
+	}
 	up := *template() // every part of it that is not replaced here may be shared
 	store := &queryable{a}
 	up.Queryable, up.QueryEngine, up.ExemplarQueryable = store, &engine{a}, &exemplars{a}
@@ -162,6 +171,9 @@ func (a *API) Serve(ctx context.Context, r *Request) (*Answer, error) {
 	kind := kindOf(r.Path)
 	if refused := a.often(kind); refused != nil {
 		return refused, nil
+	}
+	if a.forward != nil {
+		return a.pass(ctx, r, kind)
 	}
 	switch kind {
 	case writing:

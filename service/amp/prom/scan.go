@@ -16,6 +16,7 @@ type field struct {
 	number uint64
 	kind   uint64 // wire type
 	bytes  []byte // of a field of wire type 2
+	varint uint64 // of a field of wire type 0
 }
 
 // next reads the first field of b and returns what follows it. It says errProto of what upstream's decoder refuses too.
@@ -28,7 +29,7 @@ func next(b []byte) (f field, rest []byte, err error) {
 	size := 0
 	switch f.kind {
 	case 0:
-		_, size = binary.Uvarint(b)
+		f.varint, size = binary.Uvarint(b)
 		if size <= 0 {
 			return f, nil, errProto
 		}

@@ -37,12 +37,9 @@ func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
 		return refused, nil
 	}
 	defer w.leave()
-	version := remoteapi.WriteV1MessageType
-	if t := r.Header.Get("Content-Type"); t != "" {
-		var err error
-		if version, err = remoteapi.ParseProtoMsg(t); err != nil {
-			return plain(http.StatusUnsupportedMediaType, err.Error()), nil
-		}
+	version, refused := versionOf(r)
+	if refused != nil {
+		return refused, nil
 	}
 	w.whole = version == remoteapi.WriteV1MessageType
 	if a, err := a.quick(ctx, r, w); a != nil || err != nil {
@@ -61,6 +58,27 @@ func (a *API) upstream(ctx context.Context, r *Request, w *write) (*Answer, erro
 		w.refused.add(http.StatusBadRequest, fmt.Sprintf("%d series with invalid metric names or labels, or with a label twice, were left out", n))
 	}
 	return w.answer(k.answer())
+}
+
+// versionOf returns which message a remote write says it is.
+func versionOf(r *Request) (remoteapi.WriteMessageType, *Answer) {
+	t := r.Header.Get("Content-Type")
+	if t == "" {
+		return remoteapi.WriteV1MessageType, nil
+	}
+	version, err := remoteapi.ParseProtoMsg(t)
+	if err != nil {
+		return version, plain(http.StatusUnsupportedMediaType, err.Error())
+	}
+	return version, nil
+}
+
+// maxWriteOf is how long a remote write may be, decompressed.
+func (l *Limits) maxWriteOf() uint64 {
+	if l.RequestSize > 0 {
+		return min(maxWrite, uint64(l.RequestSize))
+	}
+	return maxWrite
 }
 
 // begin gives a write its turn, where the workspace may send anything at all now.
@@ -85,10 +103,7 @@ func (a *API) quick(ctx context.Context, r *Request, w *write) (*Answer, error) 
 	if n <= 0 {
 		return nil, nil
 	}
-	limit := uint64(maxWrite)
-	if w.limits.RequestSize > 0 {
-		limit = min(limit, uint64(w.limits.RequestSize))
-	}
+	limit := w.limits.maxWriteOf()
 	if size > limit {
 		return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit)), nil
 	}
@@ -183,28 +198,37 @@ func (a *API) otlp(ctx context.Context, r *Request) (*Answer, error) {
 	}
 	defer w.leave()
 	w.whole = true
+	kind, body, refused := openOTLP(r, w.limits)
+	if refused != nil {
+		return refused, nil
+	}
 	h := r.http(ctx, "/otlp/v1/metrics")
-	kind, _, _ := strings.Cut(h.Header.Get("Content-Type"), ";")
-	if kind != "application/x-protobuf" && kind != "application/json" {
-		return plain(http.StatusUnsupportedMediaType, "unsupported content type, supported: [application/json, application/x-protobuf]"), nil
-	}
 	h.Header.Set("Content-Type", kind)
-	limit := int64(maxOTLP)
-	if w.limits.RequestSize > 0 {
-		limit = min(limit, w.limits.RequestSize)
-	}
-	body, err := unzipped(r, limit)
-	switch {
-	case errors.Is(err, errLong):
-		return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit)), nil
-	case err != nil:
-		return plain(http.StatusBadRequest, err.Error()), nil
-	}
 	h.Header.Del("Content-Encoding")
 	h.Body, h.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	k := &keeper{header: http.Header{}}
 	remote.NewOTLPWriteHandler(quiet, nil, w, defaults, remote.OTLPOptions{LookbackDelta: 5 * time.Minute}).ServeHTTP(k, h)
 	return w.answer(k.answer())
+}
+
+// openOTLP returns the message of a request of OpenTelemetry, decompressed, and its content type.
+func openOTLP(r *Request, l *Limits) (kind string, body []byte, refused *Answer) {
+	kind, _, _ = strings.Cut(r.Header.Get("Content-Type"), ";")
+	if kind != "application/x-protobuf" && kind != "application/json" {
+		return "", nil, plain(http.StatusUnsupportedMediaType, "unsupported content type, supported: [application/json, application/x-protobuf]")
+	}
+	limit := int64(maxOTLP)
+	if l.RequestSize > 0 {
+		limit = min(limit, l.RequestSize)
+	}
+	body, err := unzipped(r, limit)
+	switch {
+	case errors.Is(err, errLong):
+		return "", nil, plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("decompressed request is larger than %d bytes", limit))
+	case err != nil:
+		return "", nil, plain(http.StatusBadRequest, err.Error())
+	}
+	return kind, body, nil
 }
 
 var errLong = errors.New("request is too long")
