@@ -6,6 +6,7 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log/slog"
@@ -46,6 +47,8 @@ type Room struct {
 	GitConnections string
 	// ScrapeAddresses are where scrapers of metrics may connect to: "10.1.0.0/16:9100"; none for nowhere.
 	ScrapeAddresses []string
+	// MetricsBackend is the cluster that keeps the workspaces of metrics that are made from now on; nil for none.
+	MetricsBackend *MetricsBackend
 
 	// Inside returns the door through which the service called name, such as
 	// "s3.amazonaws.com", calls other services. With a Call in ctx it acts for that call's
@@ -81,6 +84,23 @@ type AlertReceivers struct {
 	Topics map[string]string
 	// Timeout bounds a delivery; 0 for 20 seconds.
 	Timeout time.Duration
+}
+
+// MetricsBackend is what the operator says about a Cortex or Mimir cluster.
+type MetricsBackend struct {
+	Kind       string         // "cortex" or "mimir"
+	Address    string         // "https://cortex.example.org:9009"
+	Roots      *x509.CertPool // authorities that its certificate may come from
+	ServerName string         // in its certificate; "" for the address's
+	// Certificate returns the client certificate of the house. It is asked at each handshake.
+	Certificate func() (*tls.Certificate, error)
+	Timeout     time.Duration // of what is no query; 0 for 30 seconds
+	// Overrides is the file of the cluster's runtime configuration, which the house writes; Base one of the operator's that is
+	// written into it, "" for none.
+	Overrides, Base string
+	// Principal is the ARN of the user or role whose access key the cluster has for its bucket; it is given a grant on each customer's
+	// key. "" for none: the key's policy must let it in.
+	Principal string
 }
 
 // Cluster is a PKCS#11 token that one account may use under the id of a CloudHSM cluster.

@@ -37,6 +37,8 @@ type config struct {
 	Key         string `yaml:"key"`
 	// GitConnections is the file that says how Proton reaches Git repositories.
 	GitConnections string `yaml:"git-connections"`
+	// MetricsBackend is the file that says which Cortex or Mimir cluster keeps workspaces of Managed Prometheus.
+	MetricsBackend string `yaml:"metrics-backend"`
 	// ScrapeAddresses are where scrapers of Managed Prometheus may connect to.
 	ScrapeAddresses []string `yaml:"scrape-addresses"`
 	Reads           string   `yaml:"reads"` // when plain reads answer: "synced" (default) or "written", with regard to their record
@@ -87,6 +89,7 @@ func (c *config) bindServe(f *pflag.FlagSet) {
 	f.StringVar(&c.Certificate, "certificate", "", "PEM file with the server's certificate, instead of the local authority's")
 	f.StringVar(&c.Key, "key", "", "PEM file with the key of --certificate")
 	f.StringSliceVar(&c.ScrapeAddresses, "scrape-address", nil, "address that scrapers of Managed Prometheus may connect to, such as 10.1.0.0/16:9100; may be repeated")
+	f.StringVar(&c.MetricsBackend, "metrics-backend", "", "YAML file with the Cortex or Mimir cluster that keeps new workspaces of Managed Prometheus")
 	f.StringVar(&c.GitConnections, "git-connections", "", "YAML file with the connections through which Proton delivers files to Git repositories")
 	f.StringVar(&c.Log, "log", "", "how much to log: error, warn, info or debug (default info)")
 }
@@ -129,7 +132,7 @@ func (c *config) under(from *config) {
 	}{
 		{&c.Data, from.Data}, {&c.Listen, from.Listen}, {&c.Metrics, from.Metrics}, {&c.RootKey, from.RootKey}, {&c.Passphrase, from.Passphrase},
 		{&c.RootKeyPKCS11, from.RootKeyPKCS11}, {&c.RootKeyTPM, from.RootKeyTPM},
-		{&c.Certificate, from.Certificate}, {&c.Key, from.Key}, {&c.GitConnections, from.GitConnections}, {&c.Reads, from.Reads}, {&c.Log, from.Log},
+		{&c.Certificate, from.Certificate}, {&c.Key, from.Key}, {&c.GitConnections, from.GitConnections}, {&c.MetricsBackend, from.MetricsBackend}, {&c.Reads, from.Reads}, {&c.Log, from.Log},
 	} {
 		if *f.to == "" {
 			*f.to = f.from

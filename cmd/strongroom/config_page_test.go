@@ -108,6 +108,25 @@ func TestConfigurationPage(t *testing.T) {
 	}
 }
 
+// TestConfigurationPageOfTheMetricsBackend compares the page with the keys of that file.
+func TestConfigurationPageOfTheMetricsBackend(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## A cluster for metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	keys := keysOf(reflect.TypeFor[metricsBackend]())
+	for _, key := range keys {
+		if !strings.Contains(section, "\n| `"+key+"` |") {
+			t.Errorf("the page does not have the key %s", key)
+		}
+	}
+	if n := strings.Count(section, "\n| `"); n != len(keys) {
+		t.Errorf("the page has %d keys, there are %d", n, len(keys))
+	}
+}
+
 // TestConfigurationPageDefaults compares the defaults on the page with those in force.
 func TestConfigurationPageDefaults(t *testing.T) {
 	t.Setenv("HOME", "/home/u")

@@ -37,7 +37,8 @@ type house struct {
 	settings settings
 	outside  service.KeyStores // key stores that the house can reach
 
-	receivers service.AlertReceivers // of alerts, that the house can reach
+	receivers service.AlertReceivers  // of alerts, that the house can reach
+	metrics   *service.MetricsBackend // that keeps workspaces; nil for none
 }
 
 // settings are what a house remembers of how it was first started.
@@ -72,6 +73,9 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 		return h, err
 	}
 	if h.receivers, err = cfg.Receivers.open(); err != nil {
+		return h, err
+	}
+	if h.metrics, err = openMetricsBackend(cfg.MetricsBackend); err != nil {
 		return h, err
 	}
 	if h.db, err = store.OpenFile(cfg.path(storeName), root, store.Options{Log: log.With("part", storeName)}); err != nil {
@@ -164,6 +168,7 @@ func (h *house) room(name string) *service.Room {
 		Regions: h.settings.Regions, Store: own, Blobs: h.blobs, Jobs: queue, Audit: h.audit, Root: h.root,
 		Log: h.log.With("service", name), Inside: h.gateway.Inside, Authorize: h.gateway.Authorize, Quotas: h.cfg.Quotas[name],
 		KeyStores: h.outside, AlertReceivers: h.receivers, GitConnections: h.cfg.GitConnections, ScrapeAddresses: h.cfg.ScrapeAddresses,
+		MetricsBackend: h.metrics,
 		Folder: func() (string, error) {
 			dir := filepath.Join(h.cfg.path(foldersName), name)
 			return dir, durable.MkdirAll(dir, 0o700)

@@ -86,16 +86,26 @@ func authorities(files []string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the system's certificate authorities: %w", err)
 	}
+	return roots, addAuthorities(roots, files)
+}
+
+// onlyAuthorities returns the certificate authorities of PEM files, and no others.
+func onlyAuthorities(files []string) (*x509.CertPool, error) {
+	roots := x509.NewCertPool()
+	return roots, addAuthorities(roots, files)
+}
+
+func addAuthorities(roots *x509.CertPool, files []string) error {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no certificate", file)
+			return fmt.Errorf("%s holds no certificate", file)
 		}
 	}
-	return roots, nil
+	return nil
 }
 
 // readCertificate reads the one certificate of a PEM file; no file is no certificate.

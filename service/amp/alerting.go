@@ -78,6 +78,14 @@ func (a *alerting) start(ctx context.Context) error {
 			}
 			if n > 0 || found {
 				a.worker(id)
+				continue
+			}
+			w, err := loadWorkspace(r, workspaceKey(id))
+			if err != nil {
+				return err
+			}
+			if w.Cluster { // which may have what was deleted when the house ended
+				a.worker(id)
 			}
 		}
 		return nil

@@ -42,7 +42,7 @@ func alertLimits(l tenant.Limits) alerts.Limits {
 // writeDefinition makes the definition of a workspace or replaces it. Whichever of both it is, the other is refused.
 func (s *Service) writeDefinition(ctx context.Context, id tenant.ID, data []byte, fresh bool, also func(store.Tx) error) (out definition, err error) {
 	err = s.inWorkspace(ctx, id, func(t *tenant.Tenant) error {
-		if _, err := alerts.Parse(data, alertLimits(t.Limits()), s.alerting.reach()); err != nil {
+		if _, err := alerts.Parse(data, alertLimits(t.Limits()), s.alerting.reachOf(t)); err != nil {
 			return wrong("alert manager definition", err)
 		}
 		return t.PutDocument(ctx, definitionDocument, data, func(tx store.Tx) error {
@@ -59,6 +59,9 @@ func (s *Service) writeDefinition(ctx context.Context, id tenant.ID, data []byte
 			out = definition{Created: old.Created, Modified: now, Status: api.AlertManagerDefinitionStatusCodeActive}
 			if fresh {
 				out.Created = now
+			}
+			if t.DB == nil {
+				out.Status = handedLater(fresh, api.AlertManagerDefinitionStatusCodeCreating, api.AlertManagerDefinitionStatusCodeUpdating)
 			}
 			if also != nil {
 				if err := also(tx); err != nil {

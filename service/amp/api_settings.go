@@ -19,7 +19,15 @@ func (s *Service) DescribeWorkspaceConfiguration(ctx context.Context, in *api.De
 // UpdateWorkspaceConfiguration changes how long samples are kept, how late they may come, and how many series label sets may have. It counts
 // from the next request on.
 func (s *Service) UpdateWorkspaceConfiguration(ctx context.Context, in *api.UpdateWorkspaceConfigurationInput) (*api.UpdateWorkspaceConfigurationOutput, error) {
-	err := s.change(ctx, in.WorkspaceId, func(w *workspace) error { return w.Config.configure(in) })
+	err := s.change(ctx, in.WorkspaceId, func(w *workspace) error {
+		if err := s.clusterTakes(w, in); err != nil {
+			return err
+		}
+		return w.Config.configure(in)
+	})
+	if err == nil {
+		s.refreshOverrides(ctx)
+	}
 	return &api.UpdateWorkspaceConfigurationOutput{Status: &api.WorkspaceConfigurationStatus{StatusCode: api.WorkspaceConfigurationStatusCodeActive}}, err
 }
 

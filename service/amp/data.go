@@ -89,7 +89,8 @@ func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (*ra
 	}
 	t, done, err := use(ctx, id)
 	if err != nil {
-		return nil, dataError(id.Workspace, err)
+		d.s.alerting.told(ctx, id, err)
+		return nil, dataError(id.Workspace, d.s.beingMade(ctx, id, err))
 	}
 	defer done()
 	ctx, cancel := t.Context(ctx)
@@ -112,17 +113,12 @@ func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *r
 	var a *prom.Answer
 	var err error
 	if path, ok := strings.CutPrefix(in.Path, managing); ok {
-		h, err := d.s.AlertManager(ctx, id)
-		if err != nil && !errors.Is(err, ErrNoAlertManager) {
+		if a, err = d.manage(ctx, t, id, path, r); err != nil {
 			return nil, err
 		}
-		if err != nil {
-			return nil, wire.Errorf("ResourceNotFoundException", http.StatusNotFound, "The Alertmanager is not configured.").WithCause(err)
-		}
-		a = prom.Ask(ctx, h, r, "/"+path)
 	} else {
 		r.Path = strings.TrimPrefix(in.Path, prometheus)
-		if r.Path == "rules" || r.Path == "alerts" {
+		if t.DB != nil && (r.Path == "rules" || r.Path == "alerts") {
 			r.Rules = d.s.Rules(ctx, id)
 		}
 		if a, err = d.open(t).Serve(ctx, r); err != nil {
@@ -130,6 +126,25 @@ func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *r
 		}
 	}
 	return &raw.Output{Status: a.Status, Header: a.Header, Body: a.Body}, nil
+}
+
+// manage answers a request of Alertmanager's API.
+func (d *data) manage(ctx context.Context, t *tenant.Tenant, id tenant.ID, path string, r *prom.Request) (*prom.Answer, error) {
+	if t.DB == nil {
+		return d.s.clusterAlerts(ctx, id, path, r)
+	}
+	h, err := d.s.AlertManager(ctx, id)
+	if errors.Is(err, ErrNoAlertManager) {
+		return nil, noAlertManager(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return prom.Ask(ctx, h, r, "/"+path), nil
+}
+
+func noAlertManager(cause error) error {
+	return wire.Errorf("ResourceNotFoundException", http.StatusNotFound, "The Alertmanager is not configured.").WithCause(cause)
 }
 
 // open returns the API of an open workspace, with the limits that are in force.
@@ -141,7 +156,11 @@ func (d *data) open(t *tenant.Tenant) *prom.API {
 		a.SetLimits(l)
 		return a
 	}
-	a := prom.New(prom.Options{DB: t.DB, Limits: l})
+	o := prom.Options{DB: t.DB, Limits: l}
+	if t.DB == nil {
+		o.Forward = d.s.forward(t.ID)
+	}
+	a := prom.New(o)
 	d.apis[t] = a
 	alive, cancel := t.Context(context.Background())
 	context.AfterFunc(alive, func() {

@@ -28,6 +28,7 @@
 //	alertmanager.go             the definition of the alert manager
 //	alerting.go worker.go       who runs rules and alert managers, as long as keys can be used
 //	target.go                   what a call acts on, the condition keys of policies
+//	elsewhere.go handing.go     workspaces that a metrics cluster keeps, over package cluster
 //	data.go data_target.go      the data plane: Prometheus's API and Alertmanager's, over package prom
 //	api_*.go                    handlers
 package amp

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/strongroom/strongroom/api/kms"
@@ -71,6 +72,10 @@ func (s *Service) makeGrants(ctx context.Context, w *workspace) error {
 		}
 		w.Grants = append(w.Grants, wire.Val(out.GrantId))
 	}
+	if err := s.grantCluster(ctx, w, who); err != nil {
+		s.releaseGrants(ctx, w)
+		return keyRefused(w.Key, err)
+	}
 	return nil
 }
 
@@ -78,10 +83,14 @@ func (s *Service) makeGrants(ctx context.Context, w *workspace) error {
 // no more than a note: nothing is left to open.
 func (s *Service) releaseGrants(ctx context.Context, w *workspace) {
 	ctx = tenant.As(context.WithoutCancel(ctx), w.ID)
-	for _, g := range w.Grants {
+	all := slices.Clone(w.Grants)
+	if w.ClusterGrant != "" {
+		all = append(all, w.ClusterGrant)
+	}
+	for _, g := range all {
 		if _, err := s.kms.RetireGrant(ctx, &kms.RetireGrantInput{KeyId: &w.Key, GrantId: &g}); err != nil {
 			s.log.Info("grant of a workspace was not retired", "workspace", w.arn(), "error", err)
 		}
 	}
-	w.Grants = nil
+	w.Grants, w.ClusterGrant = nil, ""
 }

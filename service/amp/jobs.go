@@ -15,6 +15,7 @@ import (
 // The kinds of work in the background.
 const (
 	jobDelete = "delete" // of a workspace
+	jobJoin   = "join"   // of a new workspace, the cluster
 	jobUpkeep = "upkeep" // blocks, retention, idle workspaces
 
 	jobAlerting = "alerting" // rules and alert managers begin
@@ -25,6 +26,7 @@ const upkeepEvery = time.Minute
 
 func (s *Service) handleJobs() {
 	s.jobs.Handle(jobDelete, s.finishDelete)
+	s.jobs.Handle(jobJoin, s.join)
 	s.tokens.Handle()
 	s.jobs.Handle(jobUpkeep, s.upkeep)
 	s.jobs.Handle(jobAlerting, func(ctx context.Context, j job.Job) error { return s.alerting.begin(ctx, j) })
@@ -46,6 +48,7 @@ func (s *Service) upkeep(ctx context.Context, _ job.Job) error {
 		return err
 	}
 	s.syncScrapers(ctx)
+	s.refreshOverrides(ctx)
 	s.tenants.Upkeep(ctx, all)
 	return s.db.Update(ctx, store.TxID{}, func(tx store.Tx) error { return s.planUpkeep(tx, upkeepEvery) })
 }

@@ -58,6 +58,9 @@ func wrong(what string, err error) error {
 // writeRules makes a namespace or replaces its file. Whichever of both it is, the other is refused.
 func (s *Service) writeRules(ctx context.Context, id tenant.ID, name string, data []byte, fresh bool, also func(store.Tx) error) (out namespace, err error) {
 	err = s.inWorkspace(ctx, id, func(t *tenant.Tenant) error {
+		if t.DB == nil && (name == "." || name == "..") {
+			return invalid("name", "A metrics cluster takes no namespace of the name %s.", name)
+		}
 		file, err := rules.Parse(data, rules.NewParser(), ruleLimits(t.Limits()))
 		if err != nil {
 			return wrong("rule groups", err)
@@ -76,6 +79,9 @@ func (s *Service) writeRules(ctx context.Context, id tenant.ID, name string, dat
 			out = namespace{Name: name, Created: old.Created, Modified: now, Status: api.RuleGroupsNamespaceStatusCodeActive, Rules: file.Rules()}
 			if fresh {
 				out.Created = now
+			}
+			if t.DB == nil {
+				out.Status = handedLater(fresh, api.RuleGroupsNamespaceStatusCodeCreating, api.RuleGroupsNamespaceStatusCodeUpdating)
 			}
 			if err := roomForRules(tx, id, name, file.Rules(), t.Limits()); err != nil {
 				return err

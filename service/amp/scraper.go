@@ -79,6 +79,8 @@ func (s *Service) destination(ctx context.Context, d *api.Destination) (*workspa
 	switch {
 	case w.Key != "":
 		return nil, invalid("destination", "The workspace %s is encrypted with a customer managed key. Scrapers can't write to it.", w.ID.Workspace)
+	case w.Cluster:
+		return nil, invalid("destination", "The workspace %s is kept by a metrics cluster. Scrapers of this house can't write to it.", w.ID.Workspace)
 	case !w.usable():
 		return nil, busy(w)
 	}

@@ -42,6 +42,7 @@ type Service struct {
 	tenants *tenant.Tenants
 	room    *service.Room
 
+	cluster  *elsewhere // nil for none
 	alerting *alerting
 	scrapers *scrape.Runner
 	scraping sync.Mutex // who says which scrapers run
@@ -61,6 +62,9 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		pager: resource.NewPager(room.Root.Derive("amp page tokens")), now: time.Now, room: room,
 		scrapers: scrape.NewRunner(addresses),
 	}
+	if s.cluster, err = openCluster(room); err != nil {
+		return nil, err
+	}
 	s.memo = store.NewMemo(s.db, loadWorkspace, store.MemoOptions{})
 	s.tenants = tenant.New(tenant.Options{
 		Directory: (*directory)(s), Store: room.Store, Blobs: room.Blobs, Invoker: inside, Log: room.Log,
@@ -70,7 +74,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 	s.tokens = s.newTokens(room)
 	s.handleJobs()
 	if s.alerting, err = newAlerting(s, room.AlertReceivers); err == nil {
-		err = errors.Join(s.startUpkeep(ctx), s.alerting.start(ctx))
+		err = errors.Join(s.warnOfKept(ctx), s.writeOverrides(ctx), s.startUpkeep(ctx), s.alerting.start(ctx))
 	}
 	if err != nil {
 		s.memo.Close()
@@ -111,6 +115,9 @@ func (s *Service) close() error {
 	s.alerting.close()
 	s.scrapers.Close()
 	s.memo.Close()
+	if s.cluster != nil {
+		s.cluster.Close()
+	}
 	return s.tenants.Close()
 }
 

@@ -34,6 +34,7 @@ type worker struct {
 	proven time.Time // when the key was last found usable
 	tried  time.Time // when it was last not
 	silent bool      // a failure was logged, and is not logged again
+	handed handed    // to the cluster that keeps the workspace
 }
 
 func (w *worker) running() (*rules.Manager, *alerts.Manager) {
@@ -55,6 +56,9 @@ func (w *worker) look(ctx context.Context) {
 		w.tried = time.Now()
 	}
 	stale := w.stale.Load()
+	if !stale && w.handed.nothing() && w.rules == nil && w.alerts == nil && w.elsewhere(ctx) {
+		return // the cluster runs nothing that a key could be lost for
+	}
 	if stale && time.Since(w.tried) < alertingEvery/2 || !stale && time.Since(w.proven) < alertingProof {
 		return
 	}
@@ -73,8 +77,8 @@ func (w *worker) failed(ctx context.Context, err error) {
 	if gone || errors.As(err, &k) {
 		w.halt(ctx)
 	}
-	if gone || k != nil && k.Lost {
-		w.a.forget(w)
+	if gone || k != nil && k.Lost && w.stopped(ctx) {
+		w.a.forget(w) // a cluster takes back what is deleted with the workspace itself
 		return
 	}
 	w.stale.Store(true)
@@ -103,6 +107,9 @@ func (w *worker) refresh(ctx context.Context, read bool) error {
 	defer release()
 	if !read {
 		return nil
+	}
+	if t.DB == nil {
+		return w.hand(ctx, t)
 	}
 	if err := w.readDefinition(ctx, t); err != nil {
 		return err
@@ -267,13 +274,22 @@ func (w *worker) lose(err error) {
 func (w *worker) halt(ctx context.Context) {
 	w.stopRules()
 	_ = w.closeAlerts(alone(ctx)) // without the key nothing can be saved; with it, all was a moment ago
+	if w.elsewhere(ctx) {
+		if err := w.withdraw(ctx); err != nil {
+			w.a.s.log.Error("the metrics cluster still has rules and alerts of a workspace whose key can't be used; it is tried again", "workspace", w.id.ARN(), "error", err)
+		}
+	}
 }
 
-// stop stops everything for good.
+// stopped reports whether nothing of the workspace runs any more, here or in the cluster.
+func (w *worker) stopped(ctx context.Context) bool { return !w.elsewhere(ctx) || w.handed.nothing() }
+
+// stop stops what the house runs, because it ends. A cluster goes on.
 func (w *worker) stop(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.halt(ctx)
+	w.stopRules()
+	_ = w.closeAlerts(alone(ctx)) // what was not saved was of the last moment
 }
 
 // source lends the series of the workspace to its rules.

@@ -31,6 +31,10 @@ type workspace struct {
 	Proof  []byte   `json:"proof"`            // see tenant.Workspace
 	Lost   bool     `json:"lost,omitempty"`   // a grant is gone
 
+	Cluster      bool   `json:"cluster,omitempty"`      // a metrics cluster keeps the series, not this house
+	ClusterGrant string `json:"clusterGrant,omitempty"` // on the customer's key, for the cluster
+	Leaving      bool   `json:"leaving,omitempty"`      // the cluster was asked to delete it
+
 	Config  configuration   `json:"config"`
 	Logging *logging        `json:"logging,omitempty"` // of rules and alerts
 	Queries *logging        `json:"queries,omitempty"` // of queries
@@ -73,7 +77,7 @@ func decodeWorkspace(text []byte) (*workspace, error) {
 	if err := json.Unmarshal(text, w); err != nil {
 		return nil, fmt.Errorf("record of a workspace: %w", err)
 	}
-	w.opened = &tenant.Workspace{ARN: w.arn(), Key: w.Key, Grants: w.Grants, Proof: w.Proof, Lost: w.Lost, Limits: w.limits()}
+	w.opened = &tenant.Workspace{ARN: w.arn(), Key: w.Key, Grants: w.Grants, Proof: w.Proof, Lost: w.Lost, Limits: w.limits(), Elsewhere: w.Cluster}
 	var err error
 	if w.policy, err = w.Policy.document(w.ID.Workspace); err != nil {
 		return nil, fmt.Errorf("policy of a workspace: %w", err)
@@ -183,6 +187,9 @@ func (s *Service) createWorkspace(ctx context.Context, in *api.CreateWorkspaceIn
 	w := &workspace{
 		ID: p.workspace("ws-" + call.NewID()), Alias: wire.Val(in.Alias), Created: s.at(), Status: api.WorkspaceStatusCodeActive, Key: wire.Val(in.KmsKeyArn),
 	}
+	if s.cluster != nil {
+		w.Cluster, w.Status = true, api.WorkspaceStatusCodeCreating
+	}
 	if err := s.bindKey(ctx, w); err != nil {
 		return nil, nil, err
 	}
@@ -198,6 +205,11 @@ func (s *Service) createWorkspace(ctx context.Context, in *api.CreateWorkspaceIn
 		}
 		if err := tx.Put(indexKey(w.ID), []byte(w.ID.Account)); err != nil {
 			return err
+		}
+		if w.Cluster {
+			if err := s.jobs.Schedule(tx, job.Job{Kind: jobJoin, ID: jobID(w.ID), Due: s.now()}); err != nil {
+				return err
+			}
 		}
 		return w.put(tx)
 	})
@@ -245,20 +257,22 @@ func (s *Service) deleteWorkspace(ctx context.Context, id *string) error {
 
 // finishDelete takes away all that a workspace has, and at last its record.
 func (s *Service) finishDelete(ctx context.Context, j job.Job) error {
-	id, err := idOfJob(j.ID)
-	if err != nil {
+	w, err := s.ofJob(ctx, j)
+	if w == nil || err != nil {
 		return err
 	}
-	var w *workspace
-	err = s.db.View(ctx, func(r store.Reader) error {
-		w, err = loadWorkspace(r, workspaceKey(id))
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
+	id := w.ID
+	if w.Cluster {
+		gone, err := s.leave(ctx, w)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			return s.update(ctx, func(tx store.Tx) error {
+				return s.jobs.Schedule(tx, job.Job{Kind: jobDelete, ID: j.ID, Due: s.now().Add(leaveEvery)})
+			})
+		}
+		defer s.refreshOverrides(ctx)
 	}
 	if err := s.tenants.Erase(ctx, id); err != nil {
 		return err

@@ -50,6 +50,10 @@ func (ts *Tenants) Copy(ctx context.Context, add func(name string, size int64, r
 // the workspaces. A log whose key cannot be used is left out, and tell is told so. It may run while workspaces are used.
 func (ts *Tenants) Check(ctx context.Context, all []ID, tell func(string)) error {
 	for _, id := range all {
+		if w, err := ts.dir.Workspace(ctx, id); err == nil && w.Elsewhere {
+			tell(id.ARN() + ": a metrics cluster keeps it; NOT read here")
+			continue
+		}
 		blocks, err := ts.checkBlocks(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%s: %w", id.ARN(), err)

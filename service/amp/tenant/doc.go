@@ -14,6 +14,7 @@
 //   - A key that cannot be used closes the workspace: whoever uses it is told, what was opened is wiped. It is tried
 //     again with the next use, so a key that is enabled again brings everything back without a restart.
 //   - A grant that is gone is gone: the workspace is marked as lost, and KMS is never asked again.
+//   - A workspace that a cluster keeps is opened without a store of series; all else is the same.
 //   - KMS is asked outside of transactions, with the encryption context {"aws:aps:arn": ARN of the workspace} always.
 //
 // # Map

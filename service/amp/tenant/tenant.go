@@ -13,7 +13,8 @@ import (
 type Tenant struct {
 	ID  ID
 	ARN string
-	// DB is the store of its series. It is closed when the key cannot be used any more, and then returns series.ErrClosed.
+	// DB is the store of its series. It is closed when the key cannot be used any more, and then returns series.ErrClosed. It is nil
+	// where the series are kept elsewhere.
 	DB *series.DB
 
 	log    *slog.Logger
@@ -30,21 +31,22 @@ type Tenant struct {
 
 // openTenant opens the store of a workspace. Whoever asked first may go away meanwhile: others wait for it.
 func (ts *Tenants) openTenant(id ID, w *Workspace) (*Tenant, error) {
-	log, memory, err := ts.paths(id)
-	if err != nil {
-		return nil, err
-	}
-	ctx := As(context.Background(), id)
 	k, l := newKeys(ts.seal, id, w), &ledger{ts.opts.Store, ts.opts.Blobs, id, ts.now}
-	db, err := series.Open(ctx, series.Options{
-		Name: id.Workspace, Log: log, Memory: memory, Blobs: ts.opts.Blobs, Prefix: blobPrefix, Keys: k,
-		Ledger: l, Marks: ts.opts.Marks, Hold: &ts.hold, Logger: ts.opts.Log.With("workspace", id.Workspace), Arena: ts.opts.Arena,
-		Retention: w.Limits.Retention, OutOfOrder: w.Limits.OutOfOrder, MaxSeries: int(w.Limits.ActiveSeries),
-	})
-	if err != nil {
-		return nil, err
+	t := &Tenant{ID: id, ARN: w.ARN, log: ts.opts.Log.With("workspace", id.Workspace), keys: k, ledger: l}
+	if !w.Elsewhere {
+		log, memory, err := ts.paths(id)
+		if err != nil {
+			return nil, err
+		}
+		t.DB, err = series.Open(As(context.Background(), id), series.Options{
+			Name: id.Workspace, Log: log, Memory: memory, Blobs: ts.opts.Blobs, Prefix: blobPrefix, Keys: k,
+			Ledger: l, Marks: ts.opts.Marks, Hold: &ts.hold, Logger: ts.opts.Log.With("workspace", id.Workspace), Arena: ts.opts.Arena,
+			Retention: w.Limits.Retention, OutOfOrder: w.Limits.OutOfOrder, MaxSeries: int(w.Limits.ActiveSeries),
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	t := &Tenant{ID: id, ARN: w.ARN, DB: db, log: ts.opts.Log.With("workspace", id.Workspace), keys: k, ledger: l}
 	t.limits.Store(w)
 	t.alive, t.end = context.WithCancelCause(context.Background())
 	return t, nil
@@ -80,6 +82,9 @@ func (t *Tenant) apply(w *Workspace) error {
 	t.settings.Lock()
 	defer t.settings.Unlock()
 	old := t.limits.Swap(w).Limits
+	if t.DB == nil {
+		return nil
+	}
 	if old.Retention != w.Limits.Retention {
 		t.DB.SetRetention(w.Limits.Retention)
 	}
@@ -99,10 +104,18 @@ const (
 	seriesCost = 2560
 )
 
-func (t *Tenant) cost() int64 { return baseCost + seriesCost*t.DB.ActiveSeries() }
+func (t *Tenant) cost() int64 {
+	if t.DB == nil {
+		return 0
+	}
+	return baseCost + seriesCost*t.DB.ActiveSeries()
+}
 
 // close tells all users why, and waits for those who read.
 func (t *Tenant) close(reason error) error {
 	t.end(reason)
+	if t.DB == nil {
+		return nil
+	}
 	return t.DB.Close()
 }

@@ -40,6 +40,8 @@ type Workspace struct {
 	Proof  []byte   // a data key that opens only where the key can be used; it is used for nothing else
 	Lost   bool     // a grant is gone
 	Limits Limits
+	// Elsewhere is whether a cluster keeps the series: a Tenant of such a workspace has no DB.
+	Elsewhere bool
 }
 
 // Directory knows the workspaces. Its methods may be called together.

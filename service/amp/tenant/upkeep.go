@@ -65,7 +65,7 @@ func (ts *Tenants) maintain(ctx context.Context, id ID) {
 // maintainOne does not count as a use: what nobody else uses is closed all the same.
 func (ts *Tenants) maintainOne(ctx context.Context, id ID) error {
 	w, err := ts.dir.Workspace(ctx, id)
-	if err != nil {
+	if err != nil || w.Elsewhere {
 		return err
 	}
 	e, err := ts.enter(id)
