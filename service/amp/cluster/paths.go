@@ -42,7 +42,7 @@ func (c *Cluster) prometheusAPI(path string) string {
 		return prometheusPath + path
 	}
 	if name, ok := strings.CutPrefix(path, "label/"); ok {
-		if name, ok = strings.CutSuffix(name, "/values"); ok && name != "" && model.LabelName(name).IsValid() {
+		if name, ok = strings.CutSuffix(name, "/values"); ok && name != "" && model.UTF8Validation.IsValidLabelName(name) {
 			// Names beyond the legacy ones go as Prometheus's clients escape them: no letter of such a name has a meaning in a path.
 			return prometheusPath + "label/" + url.PathEscape(model.EscapeName(name, model.ValueEncodingEscaping)) + "/values"
 		}
