@@ -22,6 +22,7 @@ const floors = `
 	arn durable pkcs11/frame runner/sandbox
 	pkcs11
 	service/s3/checksum
+	service/logs/filter
 	store/cryptfs service/kms/key service/kms/intake service/s3/object
 	service/proton/document service/proton/schema service/proton/spec service/proton/jinja service/proton/hcl service/proton/bundle service/proton/render service/proton/git service/proton/syncfile
 	store blob wire policy identity rootkey

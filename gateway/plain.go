@@ -132,15 +132,16 @@ func (g *Gateway) regionOf(host string) string {
 
 // mostBody returns the most bytes of a body that is read whole, of the request that p is.
 func (g *Gateway) mostBody(p *passage) (int64, error) {
-	if p.room.API.Protocol != wire.Raw {
-		return g.limits.body(p.room.API.Protocol), nil
+	protocol := p.room.API.Protocol
+	if protocol != wire.Raw && protocol != wire.JSON10 && protocol != wire.JSON11 {
+		return g.limits.body(protocol), nil
 	}
 	fill(&p.req, p.r)
 	op, err := p.room.codec.Route(&p.req)
-	if err != nil {
+	switch {
+	case err != nil && protocol == wire.Raw:
 		return 0, err
-	}
-	if op.MaxBody > 0 {
+	case err == nil && op.MaxBody > 0:
 		return op.MaxBody, nil
 	}
 	return g.limits.Body, nil

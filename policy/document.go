@@ -91,3 +91,17 @@ func (d *Document) Bind(ids map[string]string) *Document {
 	}
 	return &c
 }
+
+// Join returns a document that says what all of docs say, under a name: an explicit Deny of one counts against what another allows. It is nil
+// where there are none. The compiled statements are shared; it has no text of its own.
+func Join(name string, docs ...*Document) *Document {
+	if len(docs) == 0 {
+		return nil
+	}
+	joined := *docs[0]
+	joined.name, joined.text, joined.id, joined.statements = name, nil, "", nil
+	for _, d := range docs {
+		joined.statements = append(joined.statements, d.statements...)
+	}
+	return &joined
+}

@@ -93,7 +93,7 @@ type Operation struct {
 	Idempotent    bool
 	Alias         string   // an older name, where the model gives one
 	Routes        []string // Raw: where it is asked for, each "METHOD /path"; Method and Path are the first of them
-	MaxBody       int64    // Raw: bytes of a request's body; 0 for the house's usual limit
+	MaxBody       int64    // Raw, JSON: bytes of a request's body; 0 for the house's usual limit
 	// Invoke calls the operation's method of impl, which implements the generated
 	// Service interface, with in of the input's type. Nil where nothing generated stands behind.
 	Invoke func(ctx context.Context, impl, in any) (any, error)

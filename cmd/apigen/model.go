@@ -59,6 +59,7 @@ type operation struct {
 
 	// Ours.
 	ReadOnly *bool `json:"readOnly"` // where the name's verb does not tell
+	MaxBody  int64 `json:"maxBody"`  // bytes of a request's body, where the house's usual limit is too small
 }
 
 type ref struct {

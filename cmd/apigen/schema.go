@@ -99,6 +99,9 @@ func (a *api) printOperation(b *bytes.Buffer, o *op) {
 	l.flag("Unsigned", o.unsigned())
 	l.flag("Idempotent", o.Idempotent)
 	l.text("Alias", o.Alias)
+	if o.MaxBody > 0 {
+		l.raw("MaxBody", strconv.FormatInt(o.MaxBody, 10))
+	}
 	fmt.Fprintf(b, "\nInvoke: func(ctx context.Context, impl, in any) (any, error) {\nreturn wire.Answer(impl.(Service).%s(ctx, in.(*%sInput)))\n},\n},\n", o.Name, o.Name)
 	fmt.Fprintf(b, "Input: %q, Output: %q,\n", o.input.name, o.output.name)
 	if len(o.Errors) > 0 {

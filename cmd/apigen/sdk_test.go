@@ -10,6 +10,7 @@ import (
 
 	sdkamp "github.com/aws/aws-sdk-go-v2/service/amp"
 	sdkcloudtrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	sdklogs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdkproton "github.com/aws/aws-sdk-go-v2/service/proton"
@@ -20,9 +21,11 @@ import (
 	"github.com/strongroom/strongroom/api/cloudtrail"
 	"github.com/strongroom/strongroom/api/iam"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/api/proton"
 	"github.com/strongroom/strongroom/api/s3"
 	"github.com/strongroom/strongroom/api/sts"
+	servicelogs "github.com/strongroom/strongroom/service/logs"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -77,6 +80,9 @@ var otherwise = map[string]string{
 	"BucketLocationConstraint":       "a string: the names of regions are the operator's",
 }
 
+// inPart are the services of which nothing is kept up to date but what we implement, by the type that does.
+var inPart = map[string]any{"logs": (*servicelogs.Service)(nil)}
+
 func isLeftOut(service, operation string) bool {
 	return slices.ContainsFunc(leftOut, func(l struct{ service, operation, why string }) bool {
 		return l.service == service && strings.HasPrefix(operation, l.operation)
@@ -94,6 +100,7 @@ func TestNothingIsMissing(t *testing.T) {
 		{cloudtrail.API, (*sdkcloudtrail.Client)(nil)},
 		{iam.API, (*sdkiam.Client)(nil)},
 		{kms.API, (*sdkkms.Client)(nil)},
+		{logs.API, (*sdklogs.Client)(nil)},
 		{proton.API, (*sdkproton.Client)(nil)},
 		{s3.API, (*sdks3.Client)(nil)},
 		{sts.API, (*sdksts.Client)(nil)},
@@ -124,6 +131,7 @@ func (c *comparison) client(api *wire.Service, client reflect.Type) {
 		}
 		op := api.Operation(m.Name)
 		switch out := isLeftOut(api.Name, m.Name); {
+		case inPart[api.Name] != nil && (op == nil || !wire.Implemented(inPart[api.Name], op)):
 		case op == nil && !out:
 			c.miss("operation %s %s", api.Name, m.Name)
 		case op != nil && out:

@@ -7,6 +7,7 @@ import (
 	"github.com/strongroom/strongroom/service/amp"
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/kms"
+	"github.com/strongroom/strongroom/service/logs"
 	"github.com/strongroom/strongroom/service/proton"
 	"github.com/strongroom/strongroom/service/s3"
 )
@@ -24,6 +25,7 @@ var services = []opener{
 	{"s3", opens(s3.Open)},
 	{"cloudtrail", opens(cloudtrail.Open)},
 	{"proton", opens(proton.Open)},
+	{"logs", opens(logs.Open)},
 	{"aps", opens(amp.Open)},
 }
 

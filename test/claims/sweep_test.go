@@ -96,6 +96,7 @@ func newSweep(t *testing.T, h *house.House) *sweep {
 	}}
 	maps.Copy(s.values, protonValues(t, h))
 	maps.Copy(s.values, ampValues(t, h))
+	maps.Copy(s.values, logsValues(t, h))
 	return s
 }
 
@@ -141,7 +142,7 @@ func (s *sweep) run(t *testing.T, caller house.Account, judge func(service, oper
 	n := 0
 	for service, client := range map[string]any{
 		"kms": caller.KMS(), "s3": caller.S3(), "iam": caller.IAM(), "sts": caller.STS(), "cloudtrail": caller.CloudTrail(), "proton": caller.Proton(),
-		"aps": caller.AMP(),
+		"aps": caller.AMP(), "logs": caller.Logs(),
 	} {
 		text, err := s.h.Run("operations", service)
 		if err != nil {

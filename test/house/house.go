@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/amp"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/proton"
@@ -335,6 +336,9 @@ func (a Account) Proton() *proton.Client { return proton.NewFromConfig(a.Config)
 
 // AMP returns a client of the service.
 func (a Account) AMP() *amp.Client { return amp.NewFromConfig(a.Config) }
+
+// Logs returns a client of the service.
+func (a Account) Logs() *cloudwatchlogs.Client { return cloudwatchlogs.NewFromConfig(a.Config) }
 
 // IAM returns a client of the service.
 func (a Account) IAM() *iam.Client { return iam.NewFromConfig(a.Config) }
