@@ -10,6 +10,7 @@ import (
 	apicloudtrail "github.com/strongroom/strongroom/api/cloudtrail"
 	apiiam "github.com/strongroom/strongroom/api/iam"
 	apikms "github.com/strongroom/strongroom/api/kms"
+	apilogs "github.com/strongroom/strongroom/api/logs"
 	apiproton "github.com/strongroom/strongroom/api/proton"
 	apis3 "github.com/strongroom/strongroom/api/s3"
 	apists "github.com/strongroom/strongroom/api/sts"
@@ -17,6 +18,7 @@ import (
 	"github.com/strongroom/strongroom/service/cloudtrail"
 	"github.com/strongroom/strongroom/service/iam"
 	"github.com/strongroom/strongroom/service/kms"
+	"github.com/strongroom/strongroom/service/logs"
 	"github.com/strongroom/strongroom/service/proton"
 	"github.com/strongroom/strongroom/service/s3"
 	"github.com/strongroom/strongroom/service/sts"
@@ -35,6 +37,7 @@ var implementations = []struct {
 	{apicloudtrail.API, (*cloudtrail.Service)(nil)},
 	{apiiam.API, (*iam.Service)(nil)},
 	{apikms.API, (*kms.Service)(nil)},
+	{apilogs.API, (*logs.Service)(nil)},
 	{apiproton.API, (*proton.Service)(nil)},
 	{apis3.API, (*s3.Service)(nil)},
 	{apists.API, (*sts.Service)(nil)},
