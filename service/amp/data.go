@@ -156,7 +156,7 @@ func (d *data) open(t *tenant.Tenant) *prom.API {
 		a.SetLimits(l)
 		return a
 	}
-	o := prom.Options{DB: t.DB, Limits: l}
+	o := prom.Options{DB: t.DB, Limits: l, Queried: func(q prom.Query) { d.s.queried(t.ID, q) }}
 	if t.DB == nil {
 		o.Forward = d.s.forward(t.ID)
 	}

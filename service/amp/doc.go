@@ -19,6 +19,7 @@
 //	names.go                    ARNs, the keys of the store
 //	workspace.go                the record of a workspace; making and deleting one
 //	settings.go                 configuration, logging, policy of a workspace
+//	logging.go                  logs of rules, alerts and queries, which package vend delivers
 //	scraper.go refusing.go      scrapers, which package scrape runs
 //	grant.go                    a customer's key
 //	store.go token.go tags.go   reading and changing; client and page tokens; tags
@@ -29,6 +30,7 @@
 //	alerting.go worker.go       who runs rules and alert managers, as long as keys can be used
 //	target.go                   what a call acts on, the condition keys of policies
 //	elsewhere.go handing.go     workspaces that a metrics cluster keeps, over package cluster
+//	ruleengine.go               queries of rules, and what they cost
 //	data.go data_target.go      the data plane: Prometheus's API and Alertmanager's, over package prom
 //	api_*.go                    handlers
 package amp

@@ -11,6 +11,7 @@ import (
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/idempotency"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/resource"
@@ -20,6 +21,7 @@ import (
 	"github.com/strongroom/strongroom/service/amp/scrape"
 	"github.com/strongroom/strongroom/service/amp/series"
 	"github.com/strongroom/strongroom/service/amp/tenant"
+	"github.com/strongroom/strongroom/service/amp/vend"
 	"github.com/strongroom/strongroom/store"
 )
 
@@ -33,8 +35,10 @@ type Service struct {
 	db      store.DB
 	jobs    *job.Queue
 	log     *slog.Logger
-	keys    seal.Keys   // for the service itself
-	kms     *kms.Client // for the caller, or with service.AsService for the service
+	keys    seal.Keys    // for the service itself
+	kms     *kms.Client  // for the caller, or with service.AsService for the service
+	logs    *logs.Client // for the caller
+	vend    *vend.Queue  // of log records, which it delivers as vend.Principal
 	pager   *resource.Pager
 	tokens  *idempotency.Tokens
 	now     func() time.Time
@@ -60,7 +64,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 	s := &Service{
 		db: room.Store, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), kms: kms.NewClient(inside),
 		pager: resource.NewPager(room.Root.Derive("amp page tokens")), now: time.Now, room: room,
-		scrapers: scrape.NewRunner(addresses),
+		scrapers: scrape.NewRunner(addresses), logs: logs.NewClient(inside), vend: vend.New(room.Inside(vend.Principal), room.Log),
 	}
 	if s.cluster, err = openCluster(room); err != nil {
 		return nil, err
@@ -77,6 +81,7 @@ func Open(ctx context.Context, room *service.Room) (*Service, error) {
 		err = errors.Join(s.warnOfKept(ctx), s.writeOverrides(ctx), s.startUpkeep(ctx), s.alerting.start(ctx))
 	}
 	if err != nil {
+		s.vend.Close()
 		s.memo.Close()
 		return nil, err
 	}
@@ -114,6 +119,7 @@ func (s *Service) check(ctx context.Context, tell func(string)) error {
 func (s *Service) close() error {
 	s.alerting.close()
 	s.scrapers.Close()
+	s.vend.Close()
 	s.memo.Close()
 	if s.cluster != nil {
 		s.cluster.Close()

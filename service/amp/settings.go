@@ -23,23 +23,12 @@ const (
 	maxPolicy    = 64 << 10 // bytes
 )
 
-// logging is a logging configuration of a workspace.
-type logging struct {
-	Group    string    `json:"group"`
-	Created  time.Time `json:"created"`
-	Modified time.Time `json:"modified"`
-	Filter   *int64    `json:"filter,omitempty"` // of queries: how many samples they process at least
-}
-
 // resourcePolicy is the policy of a workspace.
 type resourcePolicy struct {
 	Text     string            `json:"text"`
 	Revision string            `json:"revision"`
 	Bound    map[string]string `json:"bound,omitempty"` // unique ids of the principals it names, by their names when it was put
 }
-
-// noLogs says why no log is delivered: there is no service of the house that takes one.
-const noLogs = "This house has no CloudWatch Logs service to deliver to. The configuration is kept; no log is delivered."
 
 // configure checks and lays an update over a configuration.
 func (c *configuration) configure(in *api.UpdateWorkspaceConfigurationInput) error {

@@ -149,8 +149,9 @@ func (w *worker) readDefinition(ctx context.Context, t *tenant.Tenant) error {
 	} else {
 		w.alerts, err = alerts.Open(ctx, d, alerts.Options{
 			ARN: t.ARN, URL: w.url(), Storage: &state{w}, Outgoing: w.a.out, Limits: alertLimits(t.Limits()),
-			Failed: func(kind string) {
+			Failed: func(receiver, kind string) {
 				w.a.s.log.Debug("an alert was not delivered", "workspace", w.id.ARN(), "receiver", kind)
+				w.a.s.alertFailed(w.id, receiver, kind)
 			},
 			Lost: w.lose,
 		})
@@ -239,7 +240,10 @@ func (w *worker) readRules(ctx context.Context, t *tenant.Tenant) error {
 		return nil
 	}
 	if w.rules == nil {
-		if w.rules, err = rules.New(rules.Options{Source: source{w}, Engine: w.a.engine, Notify: w.notify, Lost: w.lose, URL: w.url()}); err != nil {
+		if w.rules, err = rules.New(rules.Options{
+			Source: source{w}, Engine: engine{w.a.engine, w}, Notify: w.notify, Lost: w.lose, URL: w.url(),
+			Failed: func(r rules.Rule, err error) { w.a.s.ruleFailed(w.id, r, err) },
+		}); err != nil {
 			return err
 		}
 	}

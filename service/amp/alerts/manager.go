@@ -41,8 +41,8 @@ type Options struct {
 	// Incidents takes incidents; nil for nobody.
 	Incidents Incidents
 	Limits    Limits
-	// Failed is told of what kind a delivery was that failed; nil for nobody.
-	Failed func(kind string)
+	// Failed is told of the receiver whose delivery failed and of what kind it was, retries included; nil for nobody.
+	Failed func(receiver, kind string)
 	// Lost is told why state could not be saved, each time. It must not wait for the manager.
 	Lost func(error)
 	// SaveEvery is how often state is saved that has changed; 0 for five seconds.
@@ -80,7 +80,7 @@ type Manager struct {
 // Open reads the state of a workspace and delivers alerts by a definition, until Close.
 func Open(ctx context.Context, d *Definition, o Options) (_ *Manager, err error) {
 	if o.Failed == nil {
-		o.Failed = func(string) {}
+		o.Failed = func(string, string) {}
 	}
 	m := &Manager{o: o, kept: make(chan struct{}), start: time.Now()}
 	if m.url, err = url.Parse(o.URL); err != nil {

@@ -15,9 +15,9 @@ import (
 // counted counts what could not be delivered. What went wrong may hold what nobody is to read in a log.
 type counted struct {
 	notify.Notifier
-	kind   string
-	failed *atomic.Int64
-	tell   func(kind string)
+	receiver, kind string
+	failed         *atomic.Int64
+	tell           func(receiver, kind string)
 }
 
 // Notify delivers, or counts that it did not.
@@ -25,7 +25,7 @@ func (c *counted) Notify(ctx context.Context, alerts ...*alert.Alert) notify.Not
 	v := c.Notifier.Notify(ctx, alerts...)
 	if v.Err() != nil {
 		c.failed.Add(1)
-		c.tell(c.kind)
+		c.tell(c.receiver, c.kind)
 	}
 	return v
 }
@@ -42,7 +42,7 @@ func (b *builder) add(kind string, i int, rs notify.ResolvedSender, n notify.Not
 	if err != nil {
 		return err
 	}
-	c := &counted{Notifier: n, kind: kind, failed: &b.m.failed, tell: b.m.o.Failed}
+	c := &counted{Notifier: n, receiver: b.name, kind: kind, failed: &b.m.failed, tell: b.m.o.Failed}
 	b.list = append(b.list, notify.NewIntegration(c, rs, kind, i, b.name))
 	return nil
 }

@@ -39,11 +39,23 @@ type Options struct {
 	Limits Limits
 	// Forward answers from another system that keeps the series, where there is no DB.
 	Forward Forward
+	// Queried is told of each query that has run, before it is answered; nil for nobody. It must be quick.
+	Queried func(Query)
+}
+
+// Query is a query that has run.
+type Query struct {
+	Text       string
+	Start, End time.Time
+	Step       time.Duration // 0 for a query at one time
+	Samples    int64         // that were processed
+	Header     http.Header   // of its request; not to be changed
 }
 
 // API is the HTTP API of a workspace. Its methods may be called together.
 type API struct {
 	db     *series.DB
+	told   func(Query)
 	limits atomic.Pointer[Limits]
 	router *route.Router
 	read   http.Handler // remote read
@@ -61,7 +73,7 @@ type API struct {
 
 // New returns the API of a workspace. It takes nothing over: the DB stays the caller's.
 func New(o Options) *API {
-	a := &API{db: o.DB, router: route.New(), known: newKnown(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
+	a := &API{db: o.DB, told: o.Queried, router: route.New(), known: newKnown(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
 	a.limits.Store(&o.Limits)
 	a.decode = a.ownDecode
 	if o.Forward != nil {
@@ -234,6 +246,7 @@ type request struct {
 	api           *API
 	limits        *Limits
 	rules         Rules
+	header        http.Header
 	failed        atomic.Pointer[error] // of the store
 	warnAt, errAt uint64                // samples read; 0 for none
 }
@@ -253,7 +266,7 @@ func requestOf(ctx context.Context) *request {
 
 // ask lets upstream's handlers answer. What reads series takes its turn.
 func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) {
-	q := &request{api: a, limits: a.limits.Load(), rules: r.Rules}
+	q := &request{api: a, limits: a.limits.Load(), rules: r.Rules, header: r.Header}
 	if q.rules == nil {
 		q.rules = noRules{}
 	}

@@ -98,13 +98,13 @@ var _ promql.QueryEngine = (*engine)(nil)
 func (e *engine) NewInstantQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, qs string, ts time.Time) (promql.Query, error) {
 	r := requestOf(ctx)
 	query, err := shared().NewInstantQuery(ctx, &ranged{q, r}, r.options(opts), qs, ts)
-	return r.watch(query), err
+	return r.watch(query, Query{Text: qs, Start: ts, End: ts}), err
 }
 
 func (e *engine) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, qs string, start, end time.Time, interval time.Duration) (promql.Query, error) {
 	r := requestOf(ctx)
 	query, err := shared().NewRangeQuery(ctx, &ranged{q, r}, r.options(opts), qs, start, end, interval)
-	return r.watch(query), err
+	return r.watch(query, Query{Text: qs, Start: start, End: end, Step: interval}), err
 }
 
 // options returns what a caller asked for with the limits of the workspace.
@@ -116,23 +116,33 @@ func (q *request) options(o promql.QueryOpts) promql.QueryOpts {
 	return promql.NewPrometheusQueryOptsWithLimits(o.EnablePerStepStats(), o.LookbackDelta(), uint64(max(q.limits.QuerySeries, 0)), samples, q.limits.queryTime(), o.UseStartTimestamps())
 }
 
-// watch warns when a query reads as much as its caller wants to be told of.
-func (q *request) watch(query promql.Query) promql.Query {
-	if query == nil || q.warnAt == 0 {
+// watch warns when a query reads as much as its caller wants to be told of, and tells what it has cost.
+func (q *request) watch(query promql.Query, about Query) promql.Query {
+	if query == nil || q.warnAt == 0 && (q.api == nil || q.api.told == nil) {
 		return query
 	}
-	return &watched{query, q.warnAt}
+	about.Header = q.header
+	return &watched{query, q, about}
 }
 
 type watched struct {
 	promql.Query
-	at uint64
+	request *request
+	about   Query
 }
 
 func (w *watched) Exec(ctx context.Context) *promql.Result {
 	res := w.Query.Exec(ctx)
-	if s := w.Stats(); s != nil && s.Samples != nil && uint64(max(s.Samples.TotalSamples, 0)) >= w.at {
-		res.Warnings.Add(fmt.Errorf("query samples processed exceed the warning threshold of %d", w.at))
+	s := w.Stats()
+	if s == nil || s.Samples == nil {
+		return res
+	}
+	w.about.Samples = max(s.Samples.TotalSamples, 0)
+	if at := w.request.warnAt; at > 0 && uint64(w.about.Samples) >= at {
+		res.Warnings.Add(fmt.Errorf("query samples processed exceed the warning threshold of %d", at))
+	}
+	if api := w.request.api; api != nil && api.told != nil {
+		api.told(w.about)
 	}
 	return res
 }

@@ -26,6 +26,8 @@ type Options struct {
 	Notify promrules.NotifyFunc
 	// Lost is told why the store could not be used, at once and each time. It must not wait for the manager.
 	Lost func(error)
+	// Failed is told of a rule that could not be evaluated, each time; nil for nobody. It must not wait for the manager.
+	Failed func(Rule, error)
 	// URL is where the workspace is found; it stands in alerts.
 	URL string
 
@@ -118,7 +120,44 @@ func (m *Manager) Set(files map[string]*File) error {
 
 // evaluate is one evaluation of a group, with a store that was lent for it.
 func (m *Manager) evaluate(ctx context.Context, g *promrules.Group, at time.Time) {
-	m.lend(ctx, func(ctx context.Context) { promrules.DefaultEvalIterationFunc(ctx, g, at) })
+	m.lend(ctx, func(ctx context.Context) {
+		promrules.DefaultEvalIterationFunc(ctx, g, at)
+		m.tell(g)
+	})
+}
+
+// tell tells of the rules of a group that could not be evaluated, unless that is because everything stops.
+func (m *Manager) tell(g *promrules.Group) {
+	if m.o.Failed == nil || m.ctx.Err() != nil {
+		return
+	}
+	for _, r := range g.Rules() {
+		if err := r.LastError(); err != nil && r.Health() == promrules.HealthBad {
+			kind := promrules.KindRecording
+			if _, alerting := r.(*promrules.AlertingRule); alerting {
+				kind = promrules.KindAlerting
+			}
+			m.o.Failed(Rule{Namespace: g.File(), Group: g.Name(), Name: r.Name(), Kind: kind}, err)
+		}
+	}
+}
+
+// Rule names a rule of a workspace.
+type Rule struct {
+	Namespace, Group, Name string
+	Kind                   string // "alerting" or "recording"
+}
+
+// RuleOf returns the rule that a query of the engine is made for, by the context of the query.
+func RuleOf(ctx context.Context) (r Rule) {
+	d := promrules.FromOriginContext(ctx)
+	r.Name, r.Kind = d.Name, d.Kind
+	if origin, ok := ctx.Value(promql.QueryOrigin{}).(map[string]any); ok {
+		if g, ok := origin["ruleGroup"].(map[string]string); ok {
+			r.Namespace, r.Group = g["file"], g["name"]
+		}
+	}
+	return r
 }
 
 // Stop ends all evaluations, also those under way, and returns when nothing runs any more.
