@@ -195,9 +195,10 @@ func (g *gathering) placed(e *subject) {
 	switch {
 	case g.part.Engine == bundle.CodeBuild:
 		g.role = wire.Val(e.CodebuildRoleArn)
+	case g.repository != nil: // whoever applies the files has a role of his own
 	case g.x.V.Kind == api.DeploymentTargetResourceTypeComponent:
 		g.role = wire.Val(e.ComponentRoleArn)
-	case g.repository == nil:
+	default:
 		g.role = wire.Val(e.ProtonServiceRoleArn)
 	}
 }

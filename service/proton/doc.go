@@ -45,6 +45,7 @@
 //	repository.go settings.go               links to repositories, settings of the account
 //	sync.go sync_status.go sync_state.go    what follows a repository, and how it stands with it
 //	sync_watch.go                           the job that watches a branch
+//	sync_standing.go                        what is registered already when a branch comes to be followed
 //	sync_template.go sync_service.go        bringing templates and service instances in step with it
 //	blocker.go                              what keeps an instance from that
 //	summary.go                              counts, and which versions are behind

@@ -188,7 +188,15 @@ func (m *majorSync) run(ctx context.Context) error {
 	if err != nil || same {
 		return err
 	}
-	err = m.gather(ctx)
+	if err = m.gather(ctx); err != nil {
+		return m.failed(ctx, k, err)
+	}
+	if st.Tree == "" { // nothing was registered from the folder yet
+		var minor string
+		if minor, err = m.standing(ctx); minor != "" {
+			return m.adopt(ctx, k, tree, minor)
+		}
+	}
 	if err == nil {
 		err = m.register(ctx, k, tree)
 	}
