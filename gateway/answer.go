@@ -201,6 +201,9 @@ func (g *Gateway) encodeFailed(p *passage) {
 	if e.Status == http.StatusServiceUnavailable {
 		p.w.Header().Set("Retry-After", "1")
 	}
+	if p.room != nil && p.room.API.Protocol == wire.Raw && errors.Is(e, sigv4.MissingSignature) {
+		p.w.Header()["Www-Authenticate"] = challenges
+	}
 	g.timeToAnswer(p)
 	if _, details := e.Detail.(map[string]string); details || p.room == nil {
 		p.writePlain(e)

@@ -25,6 +25,8 @@ func authenticate(g *Gateway, p *passage) error {
 			p.room = bare
 			return g.bearer(p, c)
 		}
+	} else if foreign(p.r) && p.room != nil && p.room.API.Protocol == wire.Raw {
+		return &sigv4.Error{Kind: sigv4.MissingSignature}
 	}
 	q, err := sigv4.Parse(p.r)
 	if errors.Is(err, sigv4.MissingSignature) {
@@ -97,6 +99,9 @@ func asRefusal(err error) error {
 // everything else missing is the answer.
 func (g *Gateway) unsigned(p *passage, missing error) error {
 	r := p.r
+	if p.room != nil && p.room.API.Protocol == wire.Raw {
+		return missing // its bodies are long, and none of its operations is open
+	}
 	if p.room != nil && p.room.API.Protocol != wire.RESTXML {
 		if err := g.readBody(p); err != nil {
 			return err
@@ -145,8 +150,8 @@ func (h *house) addressed(q *sigv4.Request, p *passage) *room {
 
 // guess returns the room that a request seems to be for before anything of it has been
 // looked at closely, or nil.
-func (h *house) guess(p *passage) *room {
-	r := p.r
+func (g *Gateway) guess(p *passage) *room {
+	h, r := p.house, p.r
 	if m := h.target(r); m != nil {
 		return m
 	}
@@ -154,16 +159,18 @@ func (h *house) guess(p *passage) *room {
 		if scoped := h.signing[scopeService(a[0])]; len(scoped) > 0 {
 			return h.among(scoped, p)
 		}
-		if _, ok := carried(r); ok {
-			return h.bare(p)
-		}
-		return nil
+		return h.bare(p)
 	}
 	if isQuery(r) && len(h.query) > 0 {
 		return h.query[0]
 	}
 	if r.Header["X-Amz-Target"] != nil {
 		return nil
+	}
+	if !strings.Contains(r.URL.RawQuery, "X-Amz-") && !g.namesBucket(r.Host) {
+		if m := h.bare(p); m != nil {
+			return m // an object with such a path is reached with a signature, or under the host name of its bucket
+		}
 	}
 	return h.objects
 }

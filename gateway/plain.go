@@ -47,6 +47,15 @@ func carried(r *http.Request) (c credentials, ok bool) {
 	return c, ok
 }
 
+// foreign reports whether a request has an Authorization header of another scheme than AWS's.
+func foreign(r *http.Request) bool {
+	values := r.Header["Authorization"]
+	return len(values) == 1 && !strings.HasPrefix(strings.TrimSpace(values[0]), "AWS")
+}
+
+// challenges are the schemes by which an agent that cannot sign proves who it is.
+var challenges = []string{`Basic realm="strongroom", charset="UTF-8"`, `Bearer realm="strongroom"`}
+
 // bare returns the room of the protocol Raw that a request is for, where its path is one of that room.
 func (h *house) bare(p *passage) *room {
 	if len(h.raws) == 0 {

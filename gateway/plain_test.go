@@ -24,6 +24,12 @@ func (shelves) Answer(ctx context.Context, operation string, in *raw.Input) (*ra
 		return nil, wire.Errorf("ThrottlingException", http.StatusTooManyRequests, "slower")
 	case "Empty":
 		return nil, nil
+	case "Ponder":
+		select {
+		case <-time.After(2500 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	c := call.From(ctx)
 	body := operation + " " + *in.Resource + " " + in.Path + " " + in.RawQuery + " " + string(in.Body) + " " + c.Region
@@ -36,6 +42,7 @@ func withRaw(c *Config) {
 		{Name: "Empty", Routes: []string{"GET /boxes/{boxId}/empty"}, ReadOnly: true},
 		{Name: "Fail", Routes: []string{"GET /boxes/{boxId}/fail"}, ReadOnly: true},
 		{Name: "Look", Routes: []string{"GET /boxes/{boxId}/v1/look", "POST /boxes/{boxId}/v1/look"}, ReadOnly: true},
+		{Name: "Ponder", Routes: []string{"GET /boxes/{boxId}/v1/ponder"}, ReadOnly: true, CallTime: time.Minute},
 		{Name: "Put", Routes: []string{"POST /boxes/{boxId}/v1/put"}, MaxBody: 2 << 20},
 	})
 	c.Services[0].Data = &service.Service{API: api, Impl: shelves{}, Target: func(_ context.Context, c *call.Call) (call.Target, error) {
@@ -127,7 +134,7 @@ func TestCarriedKeys(t *testing.T) {
 		{"part of the secret", basic("alice", "secret-alic"), "/boxes/b-1/v1/look", 403, "not that of its access key"},
 		{"unknown key", basic("nobody", "secret-nobody"), "/boxes/b-1/v1/look", 403, "UnrecognizedClientException"},
 		{"unknown key with the secret of none", basic("nobody", string(make([]byte, 40))), "/boxes/b-1/v1/look", 403, "UnrecognizedClientException"},
-		{"no base64", header("Basic !"), "/boxes/b-1/v1/look", 400, ""},
+		{"no base64", header("Basic !"), "/boxes/b-1/v1/look", 403, "Missing Authentication Token"},
 		{"another plane", basic("alice", "secret-alice"), "/", 400, ""},
 		{"another path", basic("alice", "secret-alice"), "/boxes/b-1", 400, ""},
 		{"twice", func(r *http.Request) {
@@ -153,6 +160,53 @@ func TestCarriedKeys(t *testing.T) {
 	r.Host = "boxes.us-test-2.example.org"
 	r.SetBasicAuth("alice", "secret-alice")
 	h.do(t, r).want(t, 207, "us-test-2")
+}
+
+// TestWithoutKeys: whoever says nothing of who he is, or in a way that is not known, is told how, in the words of the data plane.
+func TestWithoutKeys(t *testing.T) {
+	h := startHouse(t, withRaw)
+	for name, c := range map[string]struct{ method, path, authorization, body string }{
+		"nothing":             {"GET", "/boxes/b-1/v1/look", "", ""},
+		"nothing, with body":  {"POST", "/boxes/b-1/v1/put", "", "x"},
+		"an unknown scheme":   {"GET", "/boxes/b-1/v1/look", `Digest username="alice"`, ""},
+		"an empty header":     {"GET", "/boxes/b-1/v1/look", " ", ""},
+		"a key with no colon": {"GET", "/boxes/b-1/v1/look", "Bearer alice", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rawRequest(t, h, "", c.method, c.path, c.body)
+			if c.authorization != "" {
+				r.Header.Set("Authorization", c.authorization)
+			}
+			got := h.do(t, r)
+			got.want(t, 403, `"message":"Missing Authentication Token"`)
+			if got.header.Get("X-Amzn-Errortype") != "MissingAuthenticationTokenException" || got.header.Get("Content-Type") != "application/json" {
+				t.Errorf("headers: got %v", got.header)
+			}
+			if how := strings.Join(got.header.Values("Www-Authenticate"), " "); !strings.Contains(how, "Basic ") || !strings.Contains(how, "Bearer ") {
+				t.Errorf("WWW-Authenticate: got %q", how)
+			}
+		})
+	}
+	if n := len(h.audit.entries); n != 0 {
+		t.Errorf("%d records of nobody's calls", n)
+	}
+	bad := rawRequest(t, h, "", "GET", "/boxes/b-1/v1/look", "")
+	bad.Header.Set("Authorization", "AWS4-HMAC-SHA256 nothing")
+	if got := h.do(t, bad); got.header.Get("X-Amzn-Errortype") == "" || got.header.Get("Www-Authenticate") != "" {
+		t.Errorf("a broken signature: got %d %v", got.status, got.header)
+	}
+	bucket := &Gateway{hosts: []string{".s3.example.org"}}
+	for host, want := range map[string]bool{"photos.s3.example.org:443": true, "s3.example.org": false, "example.org": false} {
+		if got := bucket.namesBucket(host); got != want {
+			t.Errorf("%s names a bucket: got %v", host, got)
+		}
+	}
+}
+
+// TestLongCalls: an operation with a time of its own may take longer than all others, and than a connection's usual deadlines.
+func TestLongCalls(t *testing.T) {
+	h := startHouse(t, withRaw, func(c *Config) { c.Limits.CallTime, c.Limits.BodyTime = 100*time.Millisecond, 2*time.Second })
+	h.do(t, rawRequest(t, h, "alice", "GET", "/boxes/b-1/v1/ponder", "")).want(t, 207, "Ponder b-1")
 }
 
 func FuzzCarried(f *testing.F) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/strongroom/strongroom/identity"
@@ -62,6 +63,12 @@ func (g *Gateway) pathStyle(host, path string) string {
 		}
 	}
 	return path
+}
+
+// namesBucket reports whether a host name is that of a bucket.
+func (g *Gateway) namesBucket(host string) bool {
+	host = trimHost(host)
+	return slices.ContainsFunc(g.hosts, func(base string) bool { return strings.HasSuffix(host, base) })
 }
 
 // decode makes the operation's input from the request.

@@ -123,7 +123,7 @@ func accept(g *Gateway, p *passage) error {
 	if r.TLS != nil {
 		c.TLS = call.TLS{Version: tlsVersionName(r.TLS.Version), CipherSuite: cipherNames[r.TLS.CipherSuite], Host: r.Host}
 	}
-	p.room = p.house.guess(p) // so that a refusal speaks the client's language
+	p.room = g.guess(p) // so that a refusal speaks the client's language
 	if r.TLS == nil {
 		// Serve offers TLS only; a handler mounted elsewhere by mistake must not open the house.
 		return wire.Errorf("AccessDenied", http.StatusForbidden, "This service speaks HTTPS only.")
@@ -141,7 +141,13 @@ func accept(g *Gateway, p *passage) error {
 func (g *Gateway) begin(p *passage, parent context.Context, inside bool) {
 	var deadline time.Time
 	if !p.door.streamsIn && !p.door.streamsOut {
-		deadline = p.call.Time.Add(g.limits.CallTime)
+		deadline = p.call.Time.Add(max(g.limits.CallTime, p.door.op.CallTime))
+	}
+	if p.door.op.CallTime > g.limits.CallTime && p.w != nil {
+		// The server's own limit is made for calls that take no longer than others.
+		c := http.NewResponseController(p.w)
+		_ = c.SetReadDeadline(noDeadline) // the body has been read
+		_ = c.SetWriteDeadline(deadline.Add(g.limits.BodyTime))
 	}
 	p.ctx.Begin(parent, &p.call, deadline, inside)
 }

@@ -15,6 +15,7 @@ import (
 	"sort"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Protocol is an AWS wire protocol.
@@ -94,6 +95,8 @@ type Operation struct {
 	Alias         string   // an older name, where the model gives one
 	Routes        []string // Raw: where it is asked for, each "METHOD /path"; Method and Path are the first of them
 	MaxBody       int64    // Raw, JSON: bytes of a request's body; 0 for the house's usual limit
+	// CallTime is how long the operation may take, where that is longer than the house's usual limit. Raw only.
+	CallTime time.Duration
 	// Invoke calls the operation's method of impl, which implements the generated
 	// Service interface, with in of the input's type. Nil where nothing generated stands behind.
 	Invoke func(ctx context.Context, impl, in any) (any, error)

@@ -35,8 +35,13 @@ func (o *Operation) Validate(in any) error {
 	if len(slow.failures) > 1 {
 		plural = "s"
 	}
-	return Errorf(code, http.StatusBadRequest, "%d validation error%s detected: %s",
-		len(slow.failures), plural, strings.Join(slow.failures, "; "))
+	texts := make([]string, len(slow.failures))
+	for i, f := range slow.failures {
+		texts[i] = f.text()
+	}
+	e := Errorf(code, http.StatusBadRequest, "%d validation error%s detected: %s", len(slow.failures), plural, strings.Join(texts, "; "))
+	e.Detail = o.Service.explain(code, ReasonFields, slow.failures)
+	return e
 }
 
 // rules are a shape's constraints, prepared.
@@ -103,7 +108,7 @@ func idle(s *Shape, seen map[*Shape]bool) bool {
 type walk struct {
 	explain  bool
 	failed   bool
-	failures []string
+	failures []failure
 }
 
 // done reports whether the rest of the value does not matter any more.
@@ -114,10 +119,7 @@ func (w *walk) fail(shown, path, constraint string) {
 	if !w.explain {
 		return
 	}
-	if shown != "" {
-		shown += " "
-	}
-	w.failures = append(w.failures, "Value "+shown+"at '"+path+"' failed to satisfy constraint: "+constraint)
+	w.failures = append(w.failures, failure{path, shown, constraint})
 }
 
 func (w *walk) join(path, name string) string {

@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/strongroom/strongroom/wire"
 	"github.com/strongroom/strongroom/wire/httpbind"
@@ -54,7 +55,8 @@ type Operation struct {
 	Name     string
 	Routes   []string // "GET /workspaces/{workspaceId}/api/v1/query"
 	ReadOnly bool
-	MaxBody  int64 // bytes; 0 for the house's usual limit
+	MaxBody  int64         // bytes; 0 for the house's usual limit
+	CallTime time.Duration // that the operation may take; 0 for the house's usual limit
 }
 
 // Define describes a service that speaks Raw. label names the resource in audit records; operations are sorted by name.
@@ -71,7 +73,7 @@ func Define(s wire.Service, label string, operations []Operation) *wire.Service 
 	for _, o := range operations {
 		method, path, _ := strings.Cut(o.Routes[0], " ")
 		d.Operations = append(d.Operations, wire.OperationDef{Input: "Input", Output: "Output", Operation: wire.Operation{
-			Name: o.Name, Method: method, Path: path, Routes: o.Routes, ReadOnly: o.ReadOnly, MaxBody: o.MaxBody,
+			Name: o.Name, Method: method, Path: path, Routes: o.Routes, ReadOnly: o.ReadOnly, MaxBody: o.MaxBody, CallTime: o.CallTime,
 			Invoke: func(ctx context.Context, impl, in any) (any, error) {
 				h, ok := impl.(Handler)
 				if !ok {

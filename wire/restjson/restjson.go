@@ -88,20 +88,26 @@ func (c *Codec) Route(r *wire.Request) (*wire.Operation, error) {
 	case errors.As(err, &method):
 		return nil, wire.Errorf("MethodNotAllowedException", http.StatusMethodNotAllowed, "").WithCause(err)
 	case errors.As(err, &conflict):
-		return nil, wire.Errorf("ValidationException", http.StatusBadRequest, "%s", err)
+		e := wire.Errorf("ValidationException", http.StatusBadRequest, "%s", err)
+		e.Detail = c.svc.Explain(e.Code, wire.ReasonOther)
+		return nil, e
 	case errors.Is(err, httpbind.ErrNoRoute):
 		return nil, wire.Errorf("UnknownOperationException", http.StatusNotFound, "")
 	}
-	return nil, malformed(err)
+	return nil, c.malformed(err)
 }
 
-// malformed is the error for a request that cannot be read.
-func malformed(err error) error {
+// malformed is the error for a request that cannot be read: a ValidationException where the service has that reason for one.
+func (c *Codec) malformed(err error) error {
 	var known *wire.Error
 	if errors.As(err, &known) {
 		err = errors.New(strings.TrimSuffix(known.Message, "."))
 	}
-	return wire.Errorf("SerializationException", http.StatusBadRequest, "%s", err)
+	e := wire.Errorf("SerializationException", http.StatusBadRequest, "%s", err)
+	if detail := c.svc.Explain("ValidationException", wire.ReasonCannotParse); detail != nil {
+		e.Code, e.Detail = "ValidationException", detail
+	}
+	return e
 }
 
 // DecodeInput implements wire.Codec.
@@ -112,7 +118,7 @@ func (c *Codec) DecodeInput(op *wire.Operation, r *wire.Request, in any) error {
 		return err
 	}
 	if err := b.DecodeRequest(c.router.Of(op), r, dst); err != nil {
-		return malformed(err)
+		return c.malformed(err)
 	}
 	f := b.Struct.Payload
 	switch {
@@ -125,7 +131,7 @@ func (c *Codec) DecodeInput(op *wire.Operation, r *wire.Request, in any) error {
 		err = jsonbody.DecodeValue(&f.Value, r.Body, dst.Field(f.Field), jsonbody.Request)
 	}
 	if err != nil {
-		return malformed(err)
+		return c.malformed(err)
 	}
 	return nil
 }
