@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/call"
@@ -30,6 +31,9 @@ var _ raw.Handler = (*data)(nil)
 
 // maxWriteBody is how long a remote write may be, compressed.
 const maxWriteBody = 16 << 20
+
+// askTime is how long a call may take that reads series: longer than a query, whose own limit says what happened.
+var askTime = tenant.DefaultLimits().QueryTime + 15*time.Second
 
 // The paths of the data plane.
 const (
@@ -56,9 +60,9 @@ var dataAPI = raw.Define(wire.Service{
 	{Name: "DeleteAlertManagerSilence", Routes: one("DELETE", managing+"api/v2/silence/{silenceId}")},
 	{Name: "GetAlertManagerSilence", Routes: one("GET", managing+"api/v2/silence/{silenceId}"), ReadOnly: true},
 	{Name: "GetAlertManagerStatus", Routes: one("GET", managing+"api/v2/status"), ReadOnly: true},
-	{Name: "GetLabels", Routes: append(both("labels"), one("GET", prometheus+"label/{name}/values")...), ReadOnly: true},
+	{Name: "GetLabels", Routes: append(both("labels"), one("GET", prometheus+"label/{name}/values")...), ReadOnly: true, CallTime: askTime},
 	{Name: "GetMetricMetadata", Routes: one("GET", prometheus+"metadata"), ReadOnly: true},
-	{Name: "GetSeries", Routes: both("series"), ReadOnly: true},
+	{Name: "GetSeries", Routes: both("series"), ReadOnly: true, CallTime: askTime},
 	{Name: "ListAlertManagerAlertGroups", Routes: one("GET", managing+"api/v2/alerts/groups"), ReadOnly: true},
 	{Name: "ListAlertManagerAlerts", Routes: one("GET", managing+"api/v2/alerts"), ReadOnly: true},
 	{Name: "ListAlertManagerReceivers", Routes: one("GET", managing+"api/v2/receivers"), ReadOnly: true},
@@ -67,7 +71,7 @@ var dataAPI = raw.Define(wire.Service{
 	{Name: "ListRules", Routes: one("GET", prometheus+"rules"), ReadOnly: true},
 	{Name: "PutAlertManagerSilences", Routes: one("POST", managing+"api/v2/silences")},
 	{Name: "QueryMetrics", Routes: append(append(both("query", "query_range", "query_exemplars", "format_query", "parse_query"),
-		one("POST", prometheus+"read")...), one("GET", prometheus+"status/buildinfo")...), ReadOnly: true},
+		one("POST", prometheus+"read")...), one("GET", prometheus+"status/buildinfo")...), ReadOnly: true, CallTime: askTime},
 	{Name: "RemoteWrite", Routes: append(one("POST", prometheus+"remote_write"), one("POST", prometheus+"otlp/v1/metrics")...), MaxBody: maxWriteBody},
 })
 
@@ -177,7 +181,7 @@ func dataLimits(l tenant.Limits) prom.Limits {
 	return prom.Limits{
 		IngestionRate: l.IngestionRate, IngestionBurst: l.IngestionBurst, RequestSize: l.RequestSize,
 		LabelsPerSeries: l.LabelsPerSeries, LabelSize: l.LabelSize, LabelNameLength: l.LabelNameLength, LabelValueLength: l.LabelValueLength,
-		MetadataLength: l.MetadataLength, QuerySamples: l.QuerySamples, QuerySeries: l.QuerySeries, QueryRange: l.QueryRange, QueryTime: l.QueryTime,
+		MetadataLength: l.MetadataLength, QuerySamples: l.QuerySamples, QuerySeries: l.QuerySeries, QueryChunks: l.QueryChunks, QueryBytes: l.QueryBytes, QueryRange: l.QueryRange, QueryTime: l.QueryTime,
 		ConcurrentQueries: l.ConcurrentQueries, QueryRate: l.QueryRate, WriteRate: l.WriteRate, OtherRate: l.OtherRate,
 	}
 }

@@ -93,7 +93,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	case err == nil, errors.Is(err, (*storage.AppendPartialError)(nil)):
 		a.samples++
 		return ref, err
-	case errors.Is(err, series.ErrTooManySeries):
+	case series.IsTooMany(err):
 		return a.refuse(0, http.StatusTooManyRequests, err.Error())
 	case errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrOutOfBounds),
 		errors.Is(err, storage.ErrDuplicateSampleForTimestamp), errors.Is(err, storage.ErrTooOldSample), isBadHistogram(err):

@@ -4,46 +4,86 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"sync"
 )
 
 // errTooMany says that so much waits already that more would only wait for nothing.
 var errTooMany = errors.New("too many outstanding requests")
 
-// gate lets a number of requests run at one moment, and a number more wait.
+// gate lets a number of requests run at one moment, and a number more wait, in the order in which they came.
 type gate struct {
-	running chan struct{}
-	waiting chan struct{}
+	mu      sync.Mutex
+	run     int // how many may
+	running int
+	wait    int             // how many may
+	waiting []chan struct{} // closed when its turn has come
 }
 
 // atOnce is how many requests of one kind a workspace runs at one moment. With as many as there are processors,
 // another workspace's single request still gets half of one, whatever this one does.
 func atOnce() int { return max(2, runtime.GOMAXPROCS(0)) }
 
-func newGate(waiting int) *gate { return newGateOf(atOnce(), waiting) }
+func newGate(run, wait int) *gate { return &gate{run: run, wait: wait} }
 
-func newGateOf(running, waiting int) *gate {
-	return &gate{running: make(chan struct{}, running), waiting: make(chan struct{}, max(waiting, 1))}
+// resize says how many may run and wait from now on. Nobody is sent away.
+func (g *gate) resize(run, wait int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.run, g.wait = run, wait
+	g.admit()
 }
 
 // enter waits for its turn. leave must be called when it returns nil.
 func (g *gate) enter(ctx context.Context) error {
-	select {
-	case g.running <- struct{}{}:
+	g.mu.Lock()
+	if g.running < g.run && len(g.waiting) == 0 {
+		g.running++
+		g.mu.Unlock()
 		return nil
-	default:
 	}
-	select {
-	case g.waiting <- struct{}{}:
-		defer func() { <-g.waiting }()
-	default:
+	if len(g.waiting) >= g.wait {
+		g.mu.Unlock()
 		return errTooMany
 	}
+	turn := make(chan struct{})
+	g.waiting = append(g.waiting, turn)
+	g.mu.Unlock()
 	select {
-	case g.running <- struct{}{}:
+	case <-turn:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.waiting, turn); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+	} else { // its turn had come
+		g.running--
+		g.admit()
+	}
+	return ctx.Err()
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.running--
+	g.admit()
+}
+
+// admit lets those in whose turn it is. g.mu is held.
+func (g *gate) admit() {
+	for g.running < g.run && len(g.waiting) > 0 {
+		g.running++
+		close(g.waiting[0])
+		g.waiting = slices.Delete(g.waiting, 0, 1)
 	}
 }
 
-func (g *gate) leave() { <-g.running }
+// queued returns how many wait.
+func (g *gate) queued() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting)
+}

@@ -18,6 +18,8 @@ type Limits struct {
 	MetadataLength    int           // "Metadata length": bytes; what is longer is left out
 	QuerySamples      int64         // "Query samples": that one query reads
 	QuerySeries       int64         // "Query series fetched"
+	QueryChunks       int64         // "Query chunks fetched", from blocks
+	QueryBytes        int64         // "Query bytes for range queries": of chunks from blocks, for each 24 hours of the range
 	QueryRange        time.Duration // "Query time range in days"
 	QueryTime         time.Duration // that one query may take
 	ConcurrentQueries int           // that are under way or wait

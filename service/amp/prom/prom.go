@@ -73,12 +73,12 @@ type API struct {
 
 // New returns the API of a workspace. It takes nothing over: the DB stays the caller's.
 func New(o Options) *API {
-	a := &API{db: o.DB, told: o.Queried, router: route.New(), known: newKnown(), writes: newGate(waitingWrites), queries: newGate(o.Limits.waiting())}
+	a := &API{db: o.DB, told: o.Queried, router: route.New(), known: newKnown(), writes: newGate(atOnce(), waitingWrites), queries: newGate(o.Limits.queries())}
 	a.limits.Store(&o.Limits)
 	a.decode = a.ownDecode
 	if o.Forward != nil {
-		a.forward, a.sends = o.Forward, newGateOf(maxSends, waitingWrites)
-		a.queries = newGateOf(max(o.Limits.ConcurrentQueries, 1), max(o.Limits.ConcurrentQueries, 1))
+		a.forward, a.sends = o.Forward, newGate(maxSends, waitingWrites)
+		a.queries = newGate(a.places(&o.Limits))
 	}
 	up := *template() // every part of it that is not replaced here may be shared
 	store := &queryable{a}
@@ -88,10 +88,11 @@ func New(o Options) *API {
 	return a
 }
 
-// SetLimits puts other limits into force, for requests from now on. ConcurrentQueries stays what it was.
+// SetLimits puts other limits into force, for requests from now on. Queries that wait stay where they are.
 func (a *API) SetLimits(l Limits) {
 	if *a.limits.Load() != l {
 		a.limits.Store(&l)
+		a.queries.resize(a.places(&l))
 	}
 }
 
@@ -102,12 +103,22 @@ const (
 	maxQuery       = 64 << 10 // bytes of a PromQL expression
 )
 
-// waiting is how many queries may wait for those that run.
-func (l *Limits) waiting() int {
-	if l.ConcurrentQueries <= 0 {
-		return 1024
+// places is how many queries may run and wait: as many as are asked, where another system answers them.
+func (a *API) places(l *Limits) (run, wait int) {
+	if a.forward == nil {
+		return l.queries()
 	}
-	return l.ConcurrentQueries - atOnce()
+	n := max(l.ConcurrentQueries, 1)
+	return n, n
+}
+
+// queries is how many queries may run at one moment, and how many more may wait for them.
+func (l *Limits) queries() (run, wait int) {
+	if l.ConcurrentQueries <= 0 {
+		return atOnce(), 1024
+	}
+	run = min(atOnce(), l.ConcurrentQueries)
+	return run, l.ConcurrentQueries - run
 }
 
 var quiet = slog.New(slog.DiscardHandler) // upstream's loggers would tell names and values of labels
@@ -248,7 +259,8 @@ type request struct {
 	rules         Rules
 	header        http.Header
 	failed        atomic.Pointer[error] // of the store
-	warnAt, errAt uint64                // samples read; 0 for none
+	meter         series.Meter
+	warnAt, errAt uint64 // samples read; 0 for none
 }
 
 // fail notes what the store failed with, the first time.
@@ -267,6 +279,7 @@ func requestOf(ctx context.Context) *request {
 // ask lets upstream's handlers answer. What reads series takes its turn.
 func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) {
 	q := &request{api: a, limits: a.limits.Load(), rules: r.Rules, header: r.Header}
+	q.meter.MaxChunks = q.limits.QueryChunks
 	if q.rules == nil {
 		q.rules = noRules{}
 	}

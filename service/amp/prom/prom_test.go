@@ -391,6 +391,43 @@ func TestQuotas(t *testing.T) {
 			t.Errorf("the known series went on: got %s", got)
 		}
 	})
+	t.Run("label sets", func(t *testing.T) {
+		a := newAPI(t, Limits{}, func(o *series.Options) {
+			o.LabelSets = []series.LabelSet{{Labels: map[string]string{"__name__": "m"}, MaxSeries: 2}}
+		})
+		got := send(t, a, many(3, "m"))
+		if got.Status != 429 || got.Header.Get("Retry-After") == "" || !strings.Contains(string(got.Body), "per_labelset_series_limit") {
+			t.Errorf("got %d %v %s", got.Status, got.Header, got.Body)
+		}
+		if got := data(t, a, "query", "query", "count(m)", "time", seconds(at)); !strings.Contains(got, `"2"`) {
+			t.Errorf("the others: got %s", got)
+		}
+		if got := send(t, a, many(3, "n")); got.Status != 204 {
+			t.Errorf("another metric: got %d %s", got.Status, got.Body)
+		}
+	})
+	t.Run("chunks", func(t *testing.T) {
+		a := newAPI(t, Limits{QueryChunks: 3, QueryBytes: 1 << 20})
+		send(t, a, many(4, "m"))
+		send(t, a, many(3, "n"))
+		if err := a.db.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, a, "query", "query", "m", "time", seconds(at)); got.Status != 422 || !strings.Contains(string(got.Body), "max number of chunks limit (limit: 3 chunks)") {
+			t.Errorf("got %d %s", got.Status, got.Body)
+		}
+		if got := get(t, a, "query", "query", "n", "time", seconds(at)); got.Status != 200 {
+			t.Errorf("as many as may be: got %d %s", got.Status, got.Body)
+		}
+		a.SetLimits(Limits{QueryBytes: 30})
+		params := []string{"query", "m", "start", seconds(at), "end", seconds(at + 60_000), "step", "60"}
+		if got := get(t, a, "query_range", params...); got.Status != 422 || !strings.Contains(string(got.Body), "aggregated data size limit (limit: 30 bytes)") {
+			t.Errorf("got %d %s", got.Status, got.Body)
+		}
+		if n := (&Limits{QueryBytes: 30}).queryBytes(25 * time.Hour); n != 60 {
+			t.Errorf("two days may fetch %d bytes, want 60", n)
+		}
+	})
 	t.Run("rate", func(t *testing.T) {
 		a := newAPI(t, Limits{IngestionRate: 1, IngestionBurst: 10})
 		if got := send(t, a, many(11, "m")); got.Status != 429 {
@@ -466,7 +503,7 @@ func TestTurns(t *testing.T) {
 		got, _ := a.Serve(context.Background(), &Request{Method: "GET", Path: "labels"})
 		waits <- got
 	}()
-	for len(a.queries.waiting) == 0 {
+	for a.queries.queued() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	if got := get(t, a, "labels"); got.Status != 429 || got.Header.Get("Retry-After") == "" {
@@ -481,6 +518,44 @@ func TestTurns(t *testing.T) {
 	a.queries.leave()
 	if got := <-waits; got.Status != 200 {
 		t.Errorf("the one that waited: got %d %s", got.Status, got.Body)
+	}
+}
+
+// TestGate: places are given in the order in which they were asked for, who goes away leaves none occupied, and a change counts at once.
+func TestGate(t *testing.T) {
+	g := newGate(1, 2)
+	if err := g.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	away, leave := context.WithCancel(t.Context())
+	ended := make(chan error, 3)
+	go func() { ended <- g.enter(away) }()
+	for g.queued() != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	go func() { ended <- g.enter(t.Context()) }()
+	for g.queued() != 2 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := g.enter(t.Context()); err != errTooMany {
+		t.Errorf("one more: got %v", err)
+	}
+	leave()
+	if err := <-ended; err != context.Canceled {
+		t.Errorf("who went away: got %v", err)
+	}
+	g.resize(2, 2) // the one that waits begins
+	if err := <-ended; err != nil || g.queued() != 0 {
+		t.Errorf("after the change: got %v, %d wait", err, g.queued())
+	}
+	g.resize(1, 0)
+	g.leave()
+	if err := g.enter(t.Context()); err != errTooMany {
+		t.Errorf("when less may run than does: got %v", err)
+	}
+	g.leave()
+	if err := g.enter(t.Context()); err != nil {
+		t.Errorf("when nothing runs: got %v", err)
 	}
 }
 

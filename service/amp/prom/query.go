@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/strongroom/strongroom/service/amp/series"
 )
 
 // maxSamples bounds the samples that a query holds in memory at one moment, as upstream has it.
@@ -103,8 +105,15 @@ func (e *engine) NewInstantQuery(ctx context.Context, q storage.Queryable, opts 
 
 func (e *engine) NewRangeQuery(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, qs string, start, end time.Time, interval time.Duration) (promql.Query, error) {
 	r := requestOf(ctx)
+	r.meter.MaxBytes = r.limits.queryBytes(end.Sub(start))
 	query, err := shared().NewRangeQuery(ctx, &ranged{q, r}, r.options(opts), qs, start, end, interval)
 	return r.watch(query, Query{Text: qs, Start: start, End: end, Step: interval}), err
+}
+
+// queryBytes is how much a query over a range may fetch.
+func (l *Limits) queryBytes(span time.Duration) int64 {
+	const day = 24 * time.Hour
+	return l.QueryBytes * int64(max((span+day-1)/day, 1))
 }
 
 // options returns what a caller asked for with the limits of the workspace.
@@ -157,6 +166,9 @@ func (q *ranged) Querier(mint, maxt int64) (storage.Querier, error) {
 	if limit := q.request.limits.QueryRange; limit > 0 && maxt-mint > limit.Milliseconds() {
 		return nil, fmt.Errorf("the query time range exceeds the limit (query length: %s, limit: %s)", time.Duration(maxt-mint)*time.Millisecond, limit)
 	}
+	if s, ours := q.Queryable.(*queryable); ours {
+		return s.metered(mint, maxt, &q.request.meter)
+	}
 	return q.Queryable.Querier(mint, maxt)
 }
 
@@ -166,7 +178,11 @@ type queryable struct{ api *API }
 var _ storage.SampleAndChunkQueryable = (*queryable)(nil)
 
 func (s *queryable) Querier(mint, maxt int64) (storage.Querier, error) {
-	q, err := s.api.db.Querier(mint, maxt)
+	return s.metered(mint, maxt, new(series.Meter))
+}
+
+func (s *queryable) metered(mint, maxt int64, m *series.Meter) (storage.Querier, error) {
+	q, err := s.api.db.MeteredQuerier(mint, maxt, m)
 	if err != nil {
 		return &broken{err}, nil // it is told when there is a context to tell it in
 	}
@@ -205,7 +221,7 @@ func (q *chunkQuerier) Select(ctx context.Context, sorted bool, hints *storage.S
 
 // told notes an error of the store, unless it is only that the caller's time is over.
 func (q *request) told(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, series.ErrFetched) {
 		q.fail(err)
 	}
 	return err

@@ -31,10 +31,10 @@ type Options struct {
 	// URL is where the workspace is found; it stands in alerts.
 	URL string
 
-	QueryOffset time.Duration // how far behind now rules look
-	Outage      time.Duration // how long alerts may have been away and go on pending where they were; 0 for an hour
-	Grace       time.Duration // that a restored alert is pending at least; 0 for ten minutes
-	Resend      time.Duration // between notifications of the same alert; 0 for one minute
+	QueryOffset func() time.Duration // how far behind now rules look that do not say so themselves; nil for not at all
+	Outage      time.Duration        // how long alerts may have been away and go on pending where they were; 0 for an hour
+	Grace       time.Duration        // that a restored alert is pending at least; 0 for ten minutes
+	Resend      time.Duration        // between notifications of the same alert; 0 for one minute
 }
 
 // Manager evaluates the rules of one workspace until Stop. Its methods may be called together.
@@ -61,6 +61,9 @@ func New(o Options) (*Manager, error) {
 	if o.Notify == nil {
 		o.Notify = func(context.Context, string, ...*promrules.Alert) {}
 	}
+	if o.QueryOffset == nil {
+		o.QueryOffset = func() time.Duration { return 0 }
+	}
 	at, err := url.Parse(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("address of the workspace: %w", err)
@@ -71,7 +74,7 @@ func New(o Options) (*Manager, error) {
 		NameValidationScheme: model.UTF8Validation, ExternalURL: at, QueryFunc: m.query, NotifyFunc: o.Notify, Context: m.ctx,
 		AppendableV2: borrowed{m}, Queryable: borrowed{m}, Logger: quiet, Parser: o.Parser, GroupLoader: loader{m},
 		OutageTolerance: or(o.Outage, time.Hour), ForGracePeriod: or(o.Grace, 10*time.Minute), ResendDelay: or(o.Resend, time.Minute),
-		DefaultRuleQueryOffset: func() time.Duration { return o.QueryOffset },
+		DefaultRuleQueryOffset: o.QueryOffset,
 	})
 	return m, nil
 }

@@ -299,3 +299,24 @@ func TestManager_set(t *testing.T) {
 		t.Errorf("got %v, want errStopped", err)
 	}
 }
+
+// TestManager_looksBack: rules look back as far as they are told now, unless their group says so itself.
+func TestManager_looksBack(t *testing.T) {
+	db := openStore(t, t.TempDir())
+	app := db.Appender(context.Background())
+	if _, err := app.Append(0, labels.FromStrings("__name__", "canary_input"), time.Now().Add(-20*time.Minute).UnixMilli(), 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	var offset atomic.Int64
+	m := newManager(t, Options{Source: &source{db: db}, QueryOffset: func() time.Duration { return time.Duration(offset.Load()) }})
+	set(t, m, strings.ReplaceAll(quickly, "    rules:\n", "    rules:\n      - record: evaluated\n        expr: vector(1)\n"))
+	until(t, "an evaluation", func() bool { v, _ := value(t, db, "evaluated"); return v == 1 })
+	if v, ok := value(t, db, "last_over_time(canary_double[1h])"); ok {
+		t.Errorf("now there is no input, and a rule has recorded %v", v)
+	}
+	offset.Store(int64(20*time.Minute - 5*time.Second))
+	until(t, "a sample of twenty minutes ago", func() bool { v, _ := value(t, db, "last_over_time(canary_double[1h])"); return v == 8 })
+}

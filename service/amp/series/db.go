@@ -16,7 +16,6 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/tsdb/chunks"
@@ -91,6 +90,8 @@ type Options struct {
 	Retention  time.Duration // 0 for ever
 	OutOfOrder time.Duration // how far behind the newest sample one may be
 	MaxSeries  int           // active series; 0 for any number
+	MaxMetric  int64         // active series of one metric; 0 for any number
+	LabelSets  []LabelSet    // limits of the active series with some labels
 	Exemplars  int64         // that are kept; 0 for 10,000
 	Arena      int64         // bytes of opened chunk pages; 0 for 64 MiB
 	MaxBlock   time.Duration // longest block; 0 for 18 hours
@@ -113,6 +114,7 @@ type DB struct {
 	window   atomic.Int64 // of out-of-order samples, in milliseconds
 	retain   atomic.Int64 // retention, in milliseconds
 	limit    atomic.Int64 // of active series
+	quotas   quotas       // of some of them
 
 	exemplars atomic.Int64 // that were appended
 	room      atomic.Int64 // for exemplars
@@ -140,6 +142,7 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	db := &DB{opts: opts, pool: chunkenc.NewPool(), arena: page.NewArena(opts.Arena), metadata: newMetadata(), times: map[uint64]int64{}}
 	db.retain.Store(opts.Retention.Milliseconds())
 	db.limit.Store(int64(opts.MaxSeries))
+	db.quotas.set(opts.MaxMetric, opts.LabelSets)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.shut())
@@ -308,26 +311,4 @@ func (db *DB) shut() error {
 		errs = append(errs, b.drop())
 	}
 	return errors.Join(append(errs, db.arena.Wipe(), os.RemoveAll(filepath.Clean(db.opts.Memory)))...)
-}
-
-// lifecycle counts active series and refuses those that are too many.
-type lifecycle DB
-
-// ErrTooManySeries says that a series is one more than the workspace may have.
-var ErrTooManySeries = errors.New("per-workspace active series limit reached")
-
-func (l *lifecycle) PreCreation(labels.Labels) error {
-	if limit := l.limit.Load(); limit > 0 && l.active.Load() >= limit {
-		return fmt.Errorf("%w (limit: %d)", ErrTooManySeries, limit)
-	}
-	return nil
-}
-
-func (l *lifecycle) PostCreation(labels.Labels) { l.active.Add(1) }
-
-func (l *lifecycle) PostDeletion(gone map[chunks.HeadSeriesRef]labels.Labels) {
-	l.active.Add(-int64(len(gone)))
-	if len(gone) > 0 {
-		l.forgot.Add(1)
-	}
 }

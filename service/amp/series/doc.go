@@ -32,5 +32,7 @@
 //	symbols.go   the strings of an index, a page at a time
 //	postings.go  its lists of series, likewise
 //	query.go     queriers over the head and the blocks
+//	meter.go     what a query fetches from blocks, bounded
+//	limits.go    how many active series there may be
 //	memory*.go   where the head's chunk files may lie
 package series

@@ -42,7 +42,11 @@ func (db *DB) overlapping(mint, maxt int64) (list []*block) {
 
 // Querier returns a querier over the head and the blocks.
 func (db *DB) Querier(mint, maxt int64) (storage.Querier, error) {
-	all, err := collect(db, mint, maxt, db.head.Querier, tsdb.NewBlockQuerier)
+	return db.querier(mint, maxt, tsdb.NewBlockQuerier)
+}
+
+func (db *DB) querier(mint, maxt int64, one func(tsdb.BlockReader, int64, int64) (storage.Querier, error)) (storage.Querier, error) {
+	all, err := collect(db, mint, maxt, db.head.Querier, one)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,13 @@ type known struct {
 func (db *DB) replay(ctx context.Context) error {
 	r := &replayer{ctx: ctx, db: db, decoder: record.NewDecoder(labels.NewSymbolTable(), slog.New(slog.DiscardHandler))}
 	limit := db.limit.Swap(0) // what was acknowledged is taken
-	defer db.limit.Store(limit)
+	db.quotas.off = true
+	defer func() {
+		db.limit.Store(limit)
+		db.quotas.mu.Lock()
+		defer db.quotas.mu.Unlock()
+		db.quotas.off = false
+	}()
 	err := db.log.Replay(ctx, db.covered.First, func(number uint64, frame []byte) error {
 		if number != r.segment {
 			r.segment, r.series = number, map[chunks.HeadSeriesRef]*known{}

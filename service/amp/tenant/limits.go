@@ -1,6 +1,11 @@
 package tenant
 
-import "time"
+import (
+	"maps"
+	"time"
+
+	"github.com/strongroom/strongroom/service/amp/series"
+)
 
 // Limits are the quotas of a workspace, with the names and the default values of Amazon Managed Service for
 // Prometheus ("Amazon Managed Service for Prometheus service quotas", User Guide). 0 is no limit.
@@ -49,6 +54,25 @@ type Limits struct {
 type LabelSetLimit struct {
 	Labels    map[string]string
 	MaxSeries int64
+}
+
+func (l LabelSetLimit) equal(other LabelSetLimit) bool {
+	return l.MaxSeries == other.MaxSeries && maps.Equal(l.Labels, other.Labels)
+}
+
+// perMetric is the limit of one metric where the limit of the workspace does not hold it anyway.
+func (l *Limits) perMetric() int64 {
+	if l.ActiveSeries > 0 && l.SeriesPerMetric >= l.ActiveSeries {
+		return 0
+	}
+	return l.SeriesPerMetric
+}
+
+func (l *Limits) labelSets() (sets []series.LabelSet) {
+	for _, s := range l.PerLabelSet {
+		sets = append(sets, series.LabelSet(s))
+	}
+	return sets
 }
 
 // DefaultRetention is how long samples are kept where the workspace's configuration does not say.

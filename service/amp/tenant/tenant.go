@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -42,6 +43,7 @@ func (ts *Tenants) openTenant(id ID, w *Workspace) (*Tenant, error) {
 			Name: id.Workspace, Log: log, Memory: memory, Blobs: ts.opts.Blobs, Prefix: blobPrefix, Keys: k,
 			Ledger: l, Marks: ts.opts.Marks, Hold: &ts.hold, Logger: ts.opts.Log.With("workspace", id.Workspace), Arena: ts.opts.Arena,
 			Retention: w.Limits.Retention, OutOfOrder: w.Limits.OutOfOrder, MaxSeries: int(w.Limits.ActiveSeries),
+			MaxMetric: w.Limits.perMetric(), LabelSets: w.Limits.labelSets(),
 		})
 		if err != nil {
 			return nil, err
@@ -90,6 +92,11 @@ func (t *Tenant) apply(w *Workspace) error {
 	}
 	if old.ActiveSeries != w.Limits.ActiveSeries {
 		t.DB.SetMaxSeries(int(w.Limits.ActiveSeries))
+	}
+	if old.perMetric() != w.Limits.perMetric() || !slices.EqualFunc(old.PerLabelSet, w.Limits.PerLabelSet, LabelSetLimit.equal) {
+		if err := t.DB.SetQuotas(w.Limits.perMetric(), w.Limits.labelSets()); err != nil {
+			return err
+		}
 	}
 	if old.OutOfOrder != w.Limits.OutOfOrder {
 		return t.DB.SetOutOfOrder(w.Limits.OutOfOrder)

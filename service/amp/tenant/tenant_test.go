@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -349,8 +350,18 @@ func TestUnknownAndClosed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	id := h.add("ws-mine", "")
+	if err := h.write(id, 1); err != nil {
+		t.Fatal(err)
+	}
+	memory, _ := h.opts.Memory()
+	if _, err := os.Stat(memory); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.Tenants.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(memory); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder in memory is still there: %v", err)
 	}
 	if _, _, err := h.Use(ctx, id); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)
@@ -369,6 +380,44 @@ func TestChangedDataKeyIsCorrupt(t *testing.T) {
 	dk.Wrapped[len(dk.Wrapped)-1] ^= 1
 	if _, err := k.Open(ctx, dk.Wrapped); !errors.Is(err, seal.ErrCorrupt) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLabelSetLimits: the limits of a workspace's configuration count with the next use, and after a restart.
+func TestLabelSetLimits(t *testing.T) {
+	h := newHarness(t)
+	id := h.add("ws-mine", "")
+	if err := h.write(id, 1); err != nil {
+		t.Fatal(err)
+	}
+	limited := *h.dir.have[id]
+	limited.Limits.PerLabelSet = []LabelSetLimit{{Labels: map[string]string{"team": "x"}, MaxSeries: 1}, {MaxSeries: 1}}
+	h.dir.mu.Lock()
+	h.dir.have[id] = &limited
+	h.dir.mu.Unlock()
+	add := func(pairs ...string) error {
+		x, done, err := h.Use(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer done()
+		app := x.DB.Appender(ctx)
+		if _, err := app.Append(0, labels.FromStrings(pairs...), time.Now().UnixMilli(), 1); err != nil {
+			return errors.Join(err, app.Rollback())
+		}
+		return app.Commit()
+	}
+	for range 2 {
+		if err := add("__name__", "other"); !errors.Is(err, series.ErrTooManyOfLabels) {
+			t.Errorf("the series that no set fits: got %v", err)
+		}
+		if err := add("__name__", "up", "team", "x"); err != nil {
+			t.Error(err)
+		}
+		if err := add("__name__", "other", "team", "x"); !errors.Is(err, series.ErrTooManyOfLabels) {
+			t.Errorf("the set: got %v", err)
+		}
+		h.restart()
 	}
 }
 

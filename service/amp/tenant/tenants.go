@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -82,6 +83,7 @@ type Tenants struct {
 	now  func() time.Time
 
 	folder, memory func() (string, error)
+	made           string       // the folder in memory, once there is one; guarded by mu
 	hold           sync.RWMutex // see Hold
 
 	mu      sync.Mutex
@@ -98,10 +100,18 @@ func New(opts Options) *Tenants {
 	if opts.Idle <= 0 {
 		opts.Idle = 15 * time.Minute
 	}
-	return &Tenants{
+	ts := &Tenants{
 		opts: opts, dir: opts.Directory, seal: seal.NewKeys(opts.Invoker), kms: kms.NewClient(opts.Invoker), now: time.Now,
-		folder: again(opts.Folder), memory: again(opts.Memory), entries: make(map[ID]*entry), upkept: make(map[ID]time.Time),
+		folder: again(opts.Folder), entries: make(map[ID]*entry), upkept: make(map[ID]time.Time),
 	}
+	ts.memory = again(func() (string, error) {
+		dir, err := opts.Memory()
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		ts.made = dir
+		return dir, err
+	})
+	return ts
 }
 
 // again calls fn until it has succeeded once.
@@ -367,7 +377,7 @@ func (ts *Tenants) Open() (ids []ID) {
 	return ids
 }
 
-// Close closes all workspaces. Nothing can be used afterwards.
+// Close closes all workspaces, and takes their empty folder in memory away. Nothing can be used afterwards.
 func (ts *Tenants) Close() error {
 	ts.mu.Lock()
 	ts.closed = true
@@ -387,6 +397,11 @@ func (ts *Tenants) Close() error {
 			errs = append(errs, t.close(ErrClosed))
 		}
 		e.turn <- struct{}{}
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.made != "" {
+		_ = os.Remove(ts.made) // one that is not empty is found when the house begins again
 	}
 	return errors.Join(errs...)
 }
