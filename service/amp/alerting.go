@@ -13,6 +13,7 @@ import (
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/amp/alerts"
+	"github.com/strongroom/strongroom/service/amp/detect"
 	"github.com/strongroom/strongroom/service/amp/rules"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
@@ -26,13 +27,15 @@ const (
 	alertingSlots = 4 // workspaces that begin at the same time
 )
 
-// alerting runs the rules and the alert managers of all workspaces that have some: from the start of the house, and whether
+// alerting runs the rules, the alert managers and the anomaly detectors of all workspaces that have some: from the start of the house, and whether
 // or not anybody asks for them.
 type alerting struct {
 	s      *Service
 	out    alerts.Outgoing
 	engine promql.QueryEngine
+	memory *detect.Memory // of models of anomaly detectors
 
+	began  time.Time // whatever changed before is what the house has found
 	ctx    context.Context
 	cancel context.CancelFunc
 	wake   chan struct{} // somebody is to be looked at
@@ -46,7 +49,7 @@ type alerting struct {
 func newAlerting(s *Service, r service.AlertReceivers) (*alerting, error) {
 	a := &alerting{
 		s: s, out: alerts.Outgoing{Roots: r.Roots, Addresses: r.Addresses, Topics: r.Topics, Timeout: r.Timeout},
-		wake: make(chan struct{}, 1), done: make(chan struct{}), workers: make(map[tenant.ID]*worker),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), workers: make(map[tenant.ID]*worker), began: time.Now(), memory: &detect.Memory{Most: detectorMemory},
 	}
 	l := tenant.DefaultLimits()
 	a.engine = promql.NewEngine(promql.EngineOpts{
@@ -60,7 +63,7 @@ func newAlerting(s *Service, r service.AlertReceivers) (*alerting, error) {
 // reach is what receivers may be in this house. No service takes incidents yet.
 func (a *alerting) reach() alerts.Reach { return alerts.Reach{Topic: a.out.Topic} }
 
-// start finds the workspaces that have rules or an alert manager. They begin when jobs do.
+// start finds the workspaces that have rules, an alert manager or anomaly detectors. They begin when jobs do.
 func (a *alerting) start(ctx context.Context) error {
 	all, err := a.s.allWorkspaces(ctx)
 	if err != nil {
@@ -76,7 +79,11 @@ func (a *alerting) start(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if n > 0 || found {
+			m, err := count(r, detectorsOf(id), 0)
+			if err != nil {
+				return err
+			}
+			if n+m > 0 || found {
 				a.worker(id)
 				continue
 			}
@@ -175,6 +182,18 @@ func (a *alerting) each(fn func(*worker)) {
 		})
 	}
 	wg.Wait()
+}
+
+// pending reports whether what was changed at a time does not run yet, because the workspace has not been read since.
+func (a *alerting) pending(id tenant.ID, changed time.Time) bool {
+	a.mu.Lock()
+	w := a.workers[id]
+	a.mu.Unlock()
+	if w == nil || changed.Before(a.began) {
+		return false
+	}
+	read := w.read.Load()
+	return read == nil || changed.After(*read)
 }
 
 // ErrNoAlertManager says that a workspace has no alert manager definition.

@@ -28,8 +28,17 @@ const (
 
 func definitionKey(id tenant.ID) []byte { return tenant.Key(id, "alertmanager") }
 
-func (d definition) status() *api.AlertManagerDefinitionStatus {
-	return &api.AlertManagerDefinitionStatus{StatusCode: d.Status, StatusReason: some(d.Reason)}
+// definitionStatus is the status of a definition: it is active when alerts are delivered by it.
+func (s *Service) definitionStatus(id tenant.ID, d definition) *api.AlertManagerDefinitionStatus {
+	code := d.Status
+	switch {
+	case code != api.AlertManagerDefinitionStatusCodeActive || !s.alerting.pending(id, d.Modified):
+	case d.Created.Equal(d.Modified):
+		code = api.AlertManagerDefinitionStatusCodeCreating
+	default:
+		code = api.AlertManagerDefinitionStatusCodeUpdating
+	}
+	return &api.AlertManagerDefinitionStatus{StatusCode: code, StatusReason: some(d.Reason)}
 }
 
 func alertLimits(l tenant.Limits) alerts.Limits {
@@ -90,8 +99,8 @@ func (s *Service) deleteDocument(ctx context.Context, id tenant.ID, name string,
 	return s.inWorkspace(ctx, id, func(t *tenant.Tenant) error { return t.DeleteDocument(ctx, name, also) })
 }
 
-// CreateAlertManagerDefinition makes the definition of a workspace. Alerts are delivered by it when the answer leaves,
-// or a moment later.
+// CreateAlertManagerDefinition makes the definition of a workspace. Alerts are delivered by it a moment after the answer, and
+// it is active then.
 func (s *Service) CreateAlertManagerDefinition(ctx context.Context, in *api.CreateAlertManagerDefinitionInput) (*api.CreateAlertManagerDefinitionOutput, error) {
 	id := here(ctx).workspace(wire.Val(in.WorkspaceId))
 	token := s.clientToken(ctx, "CreateAlertManagerDefinition", in.ClientToken, *in)
@@ -99,28 +108,29 @@ func (s *Service) CreateAlertManagerDefinition(ctx context.Context, in *api.Crea
 	if err != nil {
 		return nil, err
 	}
-	var d definition
+	status := &api.AlertManagerDefinitionStatus{StatusCode: api.AlertManagerDefinitionStatusCodeCreating}
 	if done != nil {
+		var d definition
 		d, err = s.readDefinition(ctx, id)
+		status = s.definitionStatus(id, d)
 	} else {
-		d, err = s.writeDefinition(ctx, id, in.Data, true, func(tx store.Tx) error { return token.Put(tx, id.Workspace) })
+		_, err = s.writeDefinition(ctx, id, in.Data, true, func(tx store.Tx) error { return token.Put(tx, id.Workspace) })
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.alerting.changed(id)
-	return &api.CreateAlertManagerDefinitionOutput{Status: d.status()}, nil
+	return &api.CreateAlertManagerDefinitionOutput{Status: status}, nil
 }
 
 // PutAlertManagerDefinition replaces the definition of a workspace. Silences and what was delivered stay.
 func (s *Service) PutAlertManagerDefinition(ctx context.Context, in *api.PutAlertManagerDefinitionInput) (*api.PutAlertManagerDefinitionOutput, error) {
 	id := here(ctx).workspace(wire.Val(in.WorkspaceId))
-	d, err := s.writeDefinition(ctx, id, in.Data, false, nil)
-	if err != nil {
+	if _, err := s.writeDefinition(ctx, id, in.Data, false, nil); err != nil {
 		return nil, err
 	}
 	s.alerting.changed(id)
-	return &api.PutAlertManagerDefinitionOutput{Status: d.status()}, nil
+	return &api.PutAlertManagerDefinitionOutput{Status: &api.AlertManagerDefinitionStatus{StatusCode: api.AlertManagerDefinitionStatusCodeUpdating}}, nil
 }
 
 // DescribeAlertManagerDefinition describes the definition of a workspace, with its text.
@@ -129,6 +139,7 @@ func (s *Service) DescribeAlertManagerDefinition(ctx context.Context, in *api.De
 	if err != nil {
 		return nil, err
 	}
+	s.alerting.ready(ctx, w.ID)
 	d, err := s.readDefinition(ctx, w.ID)
 	if err != nil {
 		return nil, err
@@ -138,7 +149,7 @@ func (s *Service) DescribeAlertManagerDefinition(ctx context.Context, in *api.De
 		return nil, err
 	}
 	return &api.DescribeAlertManagerDefinitionOutput{AlertManagerDefinition: &api.AlertManagerDefinitionDescription{
-		CreatedAt: &d.Created, ModifiedAt: &d.Modified, Status: d.status(), Data: data,
+		CreatedAt: &d.Created, ModifiedAt: &d.Modified, Status: s.definitionStatus(w.ID, d), Data: data,
 	}}, nil
 }
 

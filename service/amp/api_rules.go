@@ -9,7 +9,7 @@ import (
 	"github.com/strongroom/strongroom/wire"
 )
 
-// CreateRuleGroupsNamespace makes a namespace. Its rules run when the answer leaves, or a moment later.
+// CreateRuleGroupsNamespace makes a namespace. Its rules run a moment after the answer, and it is active then.
 func (s *Service) CreateRuleGroupsNamespace(ctx context.Context, in *api.CreateRuleGroupsNamespaceInput) (*api.CreateRuleGroupsNamespaceOutput, error) {
 	id, name := here(ctx).workspace(wire.Val(in.WorkspaceId)), wire.Val(in.Name)
 	tags, err := newTags(in.Tags)
@@ -21,9 +21,11 @@ func (s *Service) CreateRuleGroupsNamespace(ctx context.Context, in *api.CreateR
 	if err != nil {
 		return nil, err
 	}
+	status := &api.RuleGroupsNamespaceStatus{StatusCode: api.RuleGroupsNamespaceStatusCodeCreating}
 	var n namespace
 	if done != nil {
 		n, tags, err = s.readNamespace(ctx, id, name)
+		status = s.ruleStatus(id, n)
 	} else {
 		n, err = s.writeRules(ctx, id, name, in.Data, true, func(tx store.Tx) error {
 			if err := token.Put(tx, id.Workspace+"/"+name); err != nil {
@@ -36,7 +38,7 @@ func (s *Service) CreateRuleGroupsNamespace(ctx context.Context, in *api.CreateR
 		return nil, err
 	}
 	s.alerting.changed(id)
-	return &api.CreateRuleGroupsNamespaceOutput{Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, Status: ruleStatus(n), Tags: tags}, nil
+	return &api.CreateRuleGroupsNamespaceOutput{Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, Status: status, Tags: tags}, nil
 }
 
 // PutRuleGroupsNamespace replaces the file of a namespace. Alerts of rules that stay as they are stay too.
@@ -48,7 +50,9 @@ func (s *Service) PutRuleGroupsNamespace(ctx context.Context, in *api.PutRuleGro
 	}
 	s.alerting.changed(id)
 	tags, err := s.tagsOf(ctx, namespaceARN(id, name))
-	return &api.PutRuleGroupsNamespaceOutput{Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, Status: ruleStatus(n), Tags: tags}, err
+	return &api.PutRuleGroupsNamespaceOutput{
+		Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, Status: &api.RuleGroupsNamespaceStatus{StatusCode: api.RuleGroupsNamespaceStatusCodeUpdating}, Tags: tags,
+	}, err
 }
 
 // DescribeRuleGroupsNamespace describes a namespace, with its file.
@@ -57,6 +61,7 @@ func (s *Service) DescribeRuleGroupsNamespace(ctx context.Context, in *api.Descr
 		return nil, err
 	}
 	id, name := here(ctx).workspace(wire.Val(in.WorkspaceId)), wire.Val(in.Name)
+	s.alerting.ready(ctx, id)
 	n, tags, err := s.readNamespace(ctx, id, name)
 	if err != nil {
 		return nil, err
@@ -66,7 +71,7 @@ func (s *Service) DescribeRuleGroupsNamespace(ctx context.Context, in *api.Descr
 		return nil, err
 	}
 	return &api.DescribeRuleGroupsNamespaceOutput{RuleGroupsNamespace: &api.RuleGroupsNamespaceDescription{
-		Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, CreatedAt: &n.Created, ModifiedAt: &n.Modified, Status: ruleStatus(n), Tags: tags, Data: data,
+		Arn: wire.Ptr(namespaceARN(id, name)), Name: &n.Name, CreatedAt: &n.Created, ModifiedAt: &n.Modified, Status: s.ruleStatus(id, n), Tags: tags, Data: data,
 	}}, nil
 }
 
@@ -94,7 +99,7 @@ func (s *Service) ListRuleGroupsNamespaces(ctx context.Context, in *api.ListRule
 				return err
 			}
 			out.RuleGroupsNamespaces = append(out.RuleGroupsNamespaces, api.RuleGroupsNamespaceSummary{
-				Arn: wire.Ptr(namespaceARN(w.ID, n.Name)), Name: wire.Ptr(n.Name), CreatedAt: &n.Created, ModifiedAt: &n.Modified, Status: ruleStatus(n), Tags: tags,
+				Arn: wire.Ptr(namespaceARN(w.ID, n.Name)), Name: wire.Ptr(n.Name), CreatedAt: &n.Created, ModifiedAt: &n.Modified, Status: s.ruleStatus(w.ID, n), Tags: tags,
 			})
 		}
 		return nil

@@ -28,6 +28,7 @@
 //	rules.go api_rules.go       namespaces of rule groups
 //	alertmanager.go             the definition of the alert manager
 //	alerting.go worker.go       who runs rules and alert managers, as long as keys can be used
+//	detector.go                 anomaly detectors, which package detect runs
 //	target.go                   what a call acts on, the condition keys of policies
 //	elsewhere.go handing.go     workspaces that a metrics cluster keeps, over package cluster
 //	ruleengine.go               queries of rules, and what they cost

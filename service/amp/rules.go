@@ -160,6 +160,28 @@ func (s *Service) readDocument(ctx context.Context, id tenant.ID, name string) (
 
 func placeOf(id tenant.ID) place { return place{id.Region, id.Account} }
 
-func ruleStatus(n namespace) *api.RuleGroupsNamespaceStatus {
-	return &api.RuleGroupsNamespaceStatus{StatusCode: n.Status, StatusReason: some(n.Reason)}
+// ruleStatus is the status of a namespace: it is active when its rules run.
+func (s *Service) ruleStatus(id tenant.ID, n namespace) *api.RuleGroupsNamespaceStatus {
+	code := n.Status
+	switch {
+	case code != api.RuleGroupsNamespaceStatusCodeActive || !s.alerting.pending(id, n.Modified):
+	case n.Created.Equal(n.Modified):
+		code = api.RuleGroupsNamespaceStatusCodeCreating
+	default:
+		code = api.RuleGroupsNamespaceStatusCodeUpdating
+	}
+	return &api.RuleGroupsNamespaceStatus{StatusCode: code, StatusReason: some(n.Reason)}
+}
+
+// noteRules keeps what is wrong with a file that was accepted before, or that nothing is.
+func (s *Service) noteRules(ctx context.Context, id tenant.ID, name string, wrong error) error {
+	reason := ""
+	if wrong != nil {
+		reason = quoted.ReplaceAllString(wrong.Error(), `"..."`)
+	}
+	n, _, err := s.readNamespace(ctx, id, name)
+	if err != nil || n.Reason == reason && (n.Status == api.RuleGroupsNamespaceStatusCodeActive) == (reason == "") {
+		return nil // it is gone, or says so already
+	}
+	return s.noteNamespace(ctx, id, name, reason)
 }

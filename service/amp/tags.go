@@ -69,6 +69,8 @@ func resourceExists(r store.Reader, n resourceName) (bool, error) {
 		k = workspaceKey(n.workspace(n.parts[0]))
 	case kindRules:
 		k = namespaceKey(n.workspace(n.parts[0]), n.parts[1])
+	case kindDetector:
+		k = detectorKey(n.workspace(n.parts[0]), n.parts[1])
 	case kindScraper:
 		k = scraperKey(n.place, n.parts[0])
 	default:

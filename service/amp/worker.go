@@ -13,6 +13,7 @@ import (
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/service/amp/alerts"
+	"github.com/strongroom/strongroom/service/amp/detect"
 	places "github.com/strongroom/strongroom/service/amp/place"
 	"github.com/strongroom/strongroom/service/amp/rules"
 	"github.com/strongroom/strongroom/service/amp/tenant"
@@ -25,12 +26,17 @@ type worker struct {
 	id tenant.ID
 
 	stale atomic.Bool                    // what the workspace has is to be read again
+	read  atomic.Pointer[time.Time]      // when it was last begun to be read, with success
 	lost  atomic.Bool                    // the key could not be used: everything stops
+	late  atomic.Int64                   // how far behind now rules look, as the workspace's configuration says
 	sink  atomic.Pointer[alerts.Manager] // the alert manager, for rules
 
 	mu     sync.Mutex
 	rules  *rules.Manager
 	alerts *alerts.Manager
+
+	detectors *detect.Manager
+
 	proven time.Time // when the key was last found usable
 	tried  time.Time // when it was last not
 	silent bool      // a failure was logged, and is not logged again
@@ -63,9 +69,13 @@ func (w *worker) look(ctx context.Context) {
 		return
 	}
 	w.stale.Store(false)
+	began := time.Now()
 	if err := w.refresh(ctx, stale); err != nil {
 		w.failed(ctx, err)
 		return
+	}
+	if stale {
+		w.read.Store(&began)
 	}
 	w.proven, w.tried, w.silent = time.Now(), time.Time{}, false
 }
@@ -114,7 +124,10 @@ func (w *worker) refresh(ctx context.Context, read bool) error {
 	if err := w.readDefinition(ctx, t); err != nil {
 		return err
 	}
-	return w.readRules(ctx, t)
+	if err := w.readRules(ctx, t); err != nil {
+		return err
+	}
+	return w.readDetectors(ctx, t)
 }
 
 // alone is a context in which nobody calls but the service itself.
@@ -213,7 +226,8 @@ func (w *worker) closeAlerts(ctx context.Context) error {
 	return err
 }
 
-// readRules begins, changes or ends the rules.
+// readRules begins, changes or ends the rules. A file that was accepted by a release before, and is not any more, says so in the
+// status of its namespace, and the others run.
 func (w *worker) readRules(ctx context.Context, t *tenant.Tenant) error {
 	ctx = alone(ctx)
 	names, err := t.Documents(ctx, ruleDocuments)
@@ -229,11 +243,14 @@ func (w *worker) readRules(ctx context.Context, t *tenant.Tenant) error {
 		if err != nil {
 			return err
 		}
+		space := strings.TrimPrefix(name, ruleDocuments)
 		f, err := rules.Parse(text, rules.NewParser(), rules.Limits{})
-		if err != nil {
-			return errors.New("a rule file that was accepted is not any more")
+		if err := w.a.s.noteRules(ctx, w.id, space, err); err != nil {
+			return err
 		}
-		files[strings.TrimPrefix(name, ruleDocuments)] = f
+		if err == nil {
+			files[space] = f
+		}
 	}
 	if len(files) == 0 {
 		w.stopRules()
@@ -241,7 +258,7 @@ func (w *worker) readRules(ctx context.Context, t *tenant.Tenant) error {
 	}
 	if w.rules == nil {
 		if w.rules, err = rules.New(rules.Options{
-			Source: source{w}, Engine: engine{w.a.engine, w}, Notify: w.notify, Lost: w.lose, URL: w.url(),
+			Source: source{w}, Engine: engine{w.a.engine, w}, Notify: w.notify, Lost: w.lose, URL: w.url(), QueryOffset: w.offset,
 			Failed: func(r rules.Rule, err error) { w.a.s.ruleFailed(w.id, r, err) },
 		}); err != nil {
 			return err
@@ -277,6 +294,7 @@ func (w *worker) lose(err error) {
 // halt stops everything, whether or not it can be saved.
 func (w *worker) halt(ctx context.Context) {
 	w.stopRules()
+	w.stopDetectors()
 	_ = w.closeAlerts(alone(ctx)) // without the key nothing can be saved; with it, all was a moment ago
 	if w.elsewhere(ctx) {
 		if err := w.withdraw(ctx); err != nil {
@@ -293,6 +311,7 @@ func (w *worker) stop(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stopRules()
+	w.stopDetectors()
 	_ = w.closeAlerts(alone(ctx)) // what was not saved was of the last moment
 }
 
@@ -305,8 +324,11 @@ func (s source) Use(ctx context.Context) (rules.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	s.w.late.Store(int64(t.Limits().RuleOffset)) // it is asked for after the store, within the same evaluation
 	return t.DB, release, nil
 }
+
+func (w *worker) offset() time.Duration { return time.Duration(w.late.Load()) }
 
 // state keeps what the alert manager knows among the documents of the workspace.
 type state struct{ w *worker }

@@ -233,7 +233,7 @@ func TestRules_Namespaces(t *testing.T) {
 	in := &amp.CreateRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns"), Data: alarm("A"), ClientToken: aws.String("t-1"), Tags: map[string]string{"team": "x"}}
 	for range 2 { // the second is the same request again
 		out, err := c.CreateRuleGroupsNamespace(ctx, in)
-		if err != nil || *out.Arn != "arn:aws:aps:"+house.Region+":"+h.Account+":rulegroupsnamespace/"+id+"/ns" || out.Status.StatusCode != amptypes.RuleGroupsNamespaceStatusCodeActive || out.Tags["team"] != "x" {
+		if err != nil || *out.Arn != "arn:aws:aps:"+house.Region+":"+h.Account+":rulegroupsnamespace/"+id+"/ns" || out.Status.StatusCode != amptypes.RuleGroupsNamespaceStatusCodeCreating && out.Status.StatusCode != amptypes.RuleGroupsNamespaceStatusCodeActive || out.Tags["team"] != "x" {
 			t.Fatalf("created as %+v, %v", out, err)
 		}
 	}
@@ -245,9 +245,14 @@ func TestRules_Namespaces(t *testing.T) {
 	}
 	_, err = c.PutRuleGroupsNamespace(ctx, &amp.PutRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("other"), Data: alarm("A")})
 	want(t, "a namespace that is not there", err, "ResourceNotFoundException")
-	if _, err = c.PutRuleGroupsNamespace(ctx, &amp.PutRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns"), Data: alarm("B")}); err != nil {
-		t.Fatal(err)
+	put, err := c.PutRuleGroupsNamespace(ctx, &amp.PutRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns"), Data: alarm("B")})
+	if err != nil || put.Status.StatusCode != amptypes.RuleGroupsNamespaceStatusCodeUpdating {
+		t.Fatalf("replaced as %+v, %v", put, err)
 	}
+	soon(t, "the namespace is active", func() bool {
+		d, err := c.DescribeRuleGroupsNamespace(ctx, &amp.DescribeRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns")})
+		return err == nil && d.RuleGroupsNamespace.Status.StatusCode == amptypes.RuleGroupsNamespaceStatusCodeActive
+	})
 	d, err := c.DescribeRuleGroupsNamespace(ctx, &amp.DescribeRuleGroupsNamespaceInput{WorkspaceId: &id, Name: aws.String("ns")})
 	if err != nil || !bytes.Equal(d.RuleGroupsNamespace.Data, alarm("B")) || d.RuleGroupsNamespace.Tags["team"] != "x" {
 		t.Errorf("described as %+v, %v", d, err)
@@ -289,14 +294,19 @@ func TestAlertManagerDefinition(t *testing.T) {
 	_, err = c.CreateAlertManagerDefinition(ctx, &amp.CreateAlertManagerDefinitionInput{WorkspaceId: &id, Data: sns})
 	want(t, "a topic that nobody has said", err, "ValidationException")
 	out, err := c.CreateAlertManagerDefinition(ctx, &amp.CreateAlertManagerDefinitionInput{WorkspaceId: &id, Data: webhook("x")})
-	if err != nil || out.Status.StatusCode != amptypes.AlertManagerDefinitionStatusCodeActive {
+	if err != nil || out.Status.StatusCode != amptypes.AlertManagerDefinitionStatusCodeCreating {
 		t.Fatalf("created as %+v, %v", out, err)
 	}
 	_, err = c.CreateAlertManagerDefinition(ctx, &amp.CreateAlertManagerDefinitionInput{WorkspaceId: &id, Data: webhook("x")})
 	want(t, "another definition", err, "ConflictException")
-	if _, err := c.PutAlertManagerDefinition(ctx, &amp.PutAlertManagerDefinitionInput{WorkspaceId: &id, Data: webhook("y")}); err != nil {
-		t.Fatal(err)
+	put, err := c.PutAlertManagerDefinition(ctx, &amp.PutAlertManagerDefinitionInput{WorkspaceId: &id, Data: webhook("y")})
+	if err != nil || put.Status.StatusCode != amptypes.AlertManagerDefinitionStatusCodeUpdating {
+		t.Fatalf("replaced as %+v, %v", put, err)
 	}
+	soon(t, "the definition is active", func() bool {
+		d, err := c.DescribeAlertManagerDefinition(ctx, &amp.DescribeAlertManagerDefinitionInput{WorkspaceId: &id})
+		return err == nil && d.AlertManagerDefinition.Status.StatusCode == amptypes.AlertManagerDefinitionStatusCodeActive
+	})
 	d, err := c.DescribeAlertManagerDefinition(ctx, &amp.DescribeAlertManagerDefinitionInput{WorkspaceId: &id})
 	if err != nil || !bytes.Equal(d.AlertManagerDefinition.Data, webhook("y")) || d.AlertManagerDefinition.Status.StatusCode != amptypes.AlertManagerDefinitionStatusCodeActive {
 		t.Errorf("described as %+v, %v", d, err)

@@ -104,7 +104,11 @@ func (p plane) get(path string, params ...string) (int, string) {
 
 // writeRequest is a remote write of version 1 in Snappy's block format, as one literal.
 func writeRequest(at time.Time, samples map[string]float64) []byte {
-	var req []byte
+	return snappy(appendSamples(nil, at, samples))
+}
+
+// appendSamples appends samples to a remote write of version 1.
+func appendSamples(req []byte, at time.Time, samples map[string]float64) []byte {
 	for name, v := range samples {
 		metric, labels, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
 		var series []byte
@@ -121,7 +125,7 @@ func writeRequest(at time.Time, samples map[string]float64) []byte {
 		sample = binary.AppendUvarint(append(sample, 2<<3), uint64(at.UnixMilli()))
 		req = message(req, 1, message(series, 2, sample))
 	}
-	return snappy(req)
+	return req
 }
 
 func message(dst []byte, field byte, inner []byte) []byte {

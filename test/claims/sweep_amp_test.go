@@ -27,7 +27,7 @@ func ampValues(t *testing.T, h *house.House) map[string]any {
 		},
 		"LoggingDestination": &types.ScraperLoggingDestinationMemberCloudWatchLogs{Value: types.CloudWatchLogDestination{LogGroupArn: group}},
 		"ScraperComponents":  []types.ScraperComponent{{Type: types.ScraperComponentTypeCollector}},
-		"Configuration":      &types.AnomalyDetectorConfigurationMemberRandomCutForest{Value: types.RandomCutForestConfiguration{Query: aws.String("up")}},
+		"Configuration":      &types.AnomalyDetectorConfigurationMemberRandomCutForest{Value: types.RandomCutForestConfiguration{Query: aws.String("avg(up)")}},
 	}
 	out := map[string]any{}
 	for name, value := range values {
