@@ -89,15 +89,15 @@ blocks_storage:
 compactor:
   data_dir: %[9]s/compactor
   cleanup_interval: 2s
-  sharding_ring: {kvstore: {store: inmemory}}
+  sharding_ring: {kvstore: {store: inmemory}, instance_addr: 127.0.0.1}
 store_gateway:
-  sharding_ring: {kvstore: {store: inmemory}}
+  sharding_ring: {kvstore: {store: inmemory}, instance_addr: 127.0.0.1}
 frontend_worker: {match_max_concurrent: true}
 ruler:
   enable_api: true
   rule_path: %[9]s/rules
   poll_interval: 1s
-  ring: {kvstore: {store: inmemory}}
+  ring: {kvstore: {store: inmemory}, instance_addr: 127.0.0.1}
 ruler_storage: {backend: s3, s3: *s3}
 alertmanager:
   enable_api: true
@@ -105,6 +105,7 @@ alertmanager:
   external_url: https://127.0.0.1:%[1]s/alertmanager
   poll_interval: 1s
   cluster: {listen_address: ""}
+  sharding_ring: {kvstore: {store: inmemory}, instance_addr: 127.0.0.1}
 alertmanager_storage: {backend: s3, s3: *s3}
 runtime_config: {file: %[10]s, period: 1s}
 `
