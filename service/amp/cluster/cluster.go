@@ -51,7 +51,8 @@ type Cluster struct {
 	http    *http.Client
 	timeout time.Duration
 	log     *slog.Logger
-	away    atomic.Bool // it did not answer the last time; told once
+	away    atomic.Bool  // it did not answer the last time; told once
+	lostAt  atomic.Int64 // when that was, in Unix nanoseconds
 }
 
 // New returns a client. It connects to nothing yet.
@@ -192,7 +193,7 @@ func (c *Cluster) do(ctx context.Context, r request) (*response, error) {
 // maxText bounds what the cluster says beside answers to queries.
 const maxText = 16 << 20
 
-// lost says that the cluster is away, unless it was the caller who went.
+// lost says that the cluster is away, unless it was the caller who went. One that does not answer a query in time may only be slow.
 func (c *Cluster) lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)
@@ -201,15 +202,33 @@ func (c *Cluster) lost(ctx context.Context, err error) error {
 	if errors.As(err, &in) {
 		err = in.Err
 	}
-	if !c.away.Swap(true) {
-		c.log.Warn("the metrics cluster can't be reached", "error", err)
+	if ctx.Err() == nil {
+		c.rest(err)
 	}
 	return fmt.Errorf("%w: %w", ErrAway, err)
 }
 
-// ask is do within the time of requests that are no queries.
+// rest notes that the cluster is away, and tells the operator the first time.
+func (c *Cluster) rest(err error) {
+	c.lostAt.Store(time.Now().UnixNano())
+	if !c.away.Swap(true) {
+		c.log.Warn("the metrics cluster can't be reached", "error", err)
+	}
+}
+
+// restTime is how long a cluster that did not answer is left alone by work in the background, of which there may be some for each workspace.
+const restTime = 5 * time.Second
+
+// ask is do for the house itself, within a time. It does not try again what has just failed for all.
 func (c *Cluster) ask(ctx context.Context, r request) (*response, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	if c.away.Load() && time.Since(time.Unix(0, c.lostAt.Load())) < restTime {
+		return nil, ErrAway
+	}
+	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return c.do(ctx, r)
+	out, err := c.do(within, r)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		c.rest(within.Err())
+	}
+	return out, err
 }
