@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,13 +106,19 @@ remote_write:
 	remote := asker{t, &http.Client{Timeout: 30 * time.Second, Transport: carrying{h.Admin, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: h.Roots}}}}, base}
 	within(t, 60*time.Second, "the first samples", func() bool { return len(remote.samples("up[1h]")) > 3 })
 	for range 2 {
+		time.Sleep(long() / 3)
 		h.Kill()
 		time.Sleep(time.Second)
 		h.Restart()
 		seen := len(remote.samples("up[1h]"))
 		within(t, 60*time.Second, "samples after a crash", func() bool { return len(remote.samples("up[1h]")) > seen+2 })
 	}
-	for _, query := range []string{"up[1h]", "prometheus_tsdb_head_samples_appended_total[1h]", `prometheus_http_request_duration_seconds_bucket{handler="/metrics"}[1h]`} {
+	time.Sleep(long() / 3)
+	queries := []string{"up[1h]", "prometheus_tsdb_head_samples_appended_total[1h]", `prometheus_http_request_duration_seconds_bucket{handler="/metrics"}[1h]`}
+	if long() > 0 {
+		queries = append(queries, local.everything()...)
+	}
+	for _, query := range queries {
 		want := local.samples(query)
 		if len(want) < 8 {
 			t.Fatalf("%s: Prometheus itself has %d samples", query, len(want))
@@ -134,6 +141,29 @@ remote_write:
 	within(t, 30*time.Second, "metadata", func() bool {
 		return strings.Contains(remote.get("metadata", url.Values{"metric": {"prometheus_build_info"}}), "gauge")
 	})
+}
+
+// everything returns a query for each metric that there was from the start.
+func (a asker) everything() (queries []string) {
+	a.t.Helper()
+	var names struct{ Data []string }
+	if err := json.Unmarshal([]byte(a.get("label/__name__/values", nil)), &names); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, name := range names.Data {
+		if query := name + "[1h]"; len(a.samples(query)) >= 8 {
+			queries = append(queries, query)
+		}
+	}
+	return queries
+}
+
+// longEnv says for how many minutes TestPrometheusSends sends beside what it takes anyway.
+const longEnv = "STRONGROOM_PROMETHEUS_MINUTES"
+
+func long() time.Duration {
+	n, _ := strconv.Atoi(os.Getenv(longEnv)) // 0 where nobody says
+	return time.Duration(n) * time.Minute
 }
 
 // within waits until something holds.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/strongroom/strongroom/test/canary"
 	"github.com/strongroom/strongroom/test/house"
+	"github.com/strongroom/strongroom/test/outside"
 )
 
 const (
@@ -112,17 +113,49 @@ func exported(t *testing.T, h *house.House, workspace string, from time.Time) []
 	return seriesIn(t, dir)
 }
 
-// promtool has Prometheus's own tool read the blocks, where it is installed.
+// promtool has Prometheus's own tool read the blocks, and looks whether it finds all samples in them.
 func promtool(t *testing.T, dir string) {
 	t.Helper()
-	tool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Log("PROMTOOL IS MISSING: it did not read the blocks. Install Debian's package prometheus.")
-		return
-	}
-	if text, err := exec.Command(tool, "tsdb", "analyze", dir).CombinedOutput(); err != nil {
-		t.Errorf("promtool does not read the blocks: %v\n%s", err, text)
-	}
+	t.Run("promtool", func(t *testing.T) {
+		tool, err := exec.LookPath("promtool")
+		if err != nil {
+			outside.Missing(t, "promtool, of Debian's package prometheus, is not installed")
+		}
+		blocks, err := filepath.Glob(filepath.Join(dir, "*", "meta.json"))
+		if err != nil || len(blocks) == 0 {
+			t.Fatalf("%d blocks, %v", len(blocks), err)
+		}
+		run := func(args ...string) string {
+			t.Helper()
+			var out, errs strings.Builder
+			cmd := exec.Command(tool, append([]string{"tsdb"}, args...)...)
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("promtool tsdb %s: %v\n%s%s", args[0], err, &out, &errs)
+			}
+			return out.String()
+		}
+		list := run("list", dir)
+		for _, b := range blocks {
+			if id := filepath.Base(filepath.Dir(b)); !strings.Contains(list, id) {
+				t.Errorf("promtool tsdb list: block %s is missing in\n%s", id, list)
+			}
+		}
+		run("analyze", dir)
+		var got []string
+		for line := range strings.Lines(run("dump", dir)) {
+			f := strings.Fields(line)
+			if n := len(f); n >= 3 {
+				got = append(got, strings.Join(f[:n-2], " ")+" "+f[n-1]+" "+f[n-2])
+			}
+		}
+		want := seriesIn(t, dir)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("promtool tsdb dump: %d samples, want %d", len(got), len(want))
+		}
+	})
 }
 
 func customerWorkspace(t *testing.T, h *house.House) string {
