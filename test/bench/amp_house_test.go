@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -246,7 +247,7 @@ func BenchmarkAmpIsolation(b *testing.B) {
 	rounds := map[string][][]float64{}
 	measure := func() []float64 {
 		var writes, asks []time.Duration
-		for range 150 {
+		for range 100 {
 			clock += 1000
 			body := scrapes(b, few, clock, 1, 1)[0]
 			writes = append(writes, took(b, func() error { return small.send(body) }))
@@ -257,7 +258,7 @@ func BenchmarkAmpIsolation(b *testing.B) {
 	}
 	measure()
 	for range b.N {
-		for range 5 {
+		for range 3 {
 			rounds["alone"] = append(rounds["alone"], measure())
 			for _, kind := range []string{"writes", "queries", "writes and queries"} {
 				stop := f.start(kind)
@@ -271,7 +272,7 @@ func BenchmarkAmpIsolation(b *testing.B) {
 		for _, kind := range []string{"writes", "queries", "writes and queries"} {
 			beside := column(rounds[kind], i)
 			b.Logf("p99 of a small %s: alone %.2f ms, beside a flood of %s %.2f ms", what, median(alone), kind, median(beside))
-			b.ReportMetric(ratio(beside, alone), fmt.Sprintf("%s-p99-beside-%s", what, kind))
+			b.ReportMetric(ratio(beside, alone), what+"-p99-beside-"+strings.ReplaceAll(kind, " ", "-"))
 		}
 	}
 }

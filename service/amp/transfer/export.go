@@ -34,13 +34,14 @@ type Selection struct {
 }
 
 // Export reads samples of a workspace and writes them as Prometheus's blocks of two hours into a folder, in plaintext. A block is
-// there when it is whole. It returns how many samples and blocks it has written.
+// there when it is whole. An empty log stands beside the blocks, so that Prometheus and promtool take the folder for a data directory. It
+// returns how many samples and blocks it has written.
 func Export(ctx context.Context, from *Workspace, dir string, what Selection, say func(format string, args ...any)) (samples int64, blocks int, err error) {
 	reader, err := from.reader()
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := durable.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(filepath.Join(dir, "wal"), 0o700); err != nil {
 		return 0, 0, err
 	}
 	if len(what.Matchers) == 0 {
