@@ -23,6 +23,7 @@ type write struct {
 	whole   bool   // the handler stops at the first error: samples that are refused must not look so to it
 	epoch   uint64 // of the store, when the request was decoded
 	leave   func()
+	turn    turn
 	refused refusal
 	failed  error // of the store
 }

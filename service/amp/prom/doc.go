@@ -9,15 +9,16 @@
 //   - What a request may cost is bounded before it is paid: bytes, what they unfold to, labels, series, samples, time, and how
 //     much of it runs at one moment. The bounds are the workspace's (Limits).
 //   - A workspace runs no more at one moment than there are processors, of writes and of queries each; what is more
-//     waits, and beyond that is refused; and those that run give way between series. So a flood or a monster query leaves the
-//     others a fair part of the machine, and at once.
+//     waits, and beyond that is refused; of all workspaces together no more compute than leave a thread free, and they take turns
+//     of a millisecond. So a flood or a monster query leaves the others a fair part of the machine, and at once.
 //   - Names and values of labels reach no log: upstream's loggers are discarded.
 //
 // # Map
 //
 //	prom.go     API: the handlers of a workspace, and which paths there are
 //	limits.go   Limits, and how they are counted
-//	gate.go     what runs at one moment, and who waits
+//	gate.go     what of a workspace runs at one moment, and who waits
+//	turns.go    what of all workspaces computes at one moment, in turns
 //	write.go    remote write and OTLP: what is looked at before upstream's code, and after
 //	decode.go   remote writes of version 1 taken apart
 //	decode2.go  those of version 2

@@ -22,7 +22,7 @@ type gate struct {
 
 // atOnce is how many requests of one kind a workspace runs at one moment. With as many as there are processors,
 // another workspace's single request still gets half of one, whatever this one does.
-func atOnce() int { return max(2, min(runtime.GOMAXPROCS(0), runtime.NumCPU())) }
+func atOnce() int { return max(2, runtime.GOMAXPROCS(0)) }
 
 func newGate(run, wait int) *gate { return &gate{run: run, wait: wait} }
 

@@ -260,6 +260,7 @@ type request struct {
 	header        http.Header
 	failed        atomic.Pointer[error] // of the store
 	meter         series.Meter
+	turn          turn
 	warnAt, errAt uint64 // samples read; 0 for none
 }
 
@@ -297,6 +298,8 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 			return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("queue").Error()).later(1), nil
 		}
 		defer a.queries.leave()
+		q.turn.begin(ctx, processors())
+		defer q.turn.end()
 	}
 	if r.Path == "metadata" {
 		return a.metadata(h), nil

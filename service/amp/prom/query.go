@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -237,6 +236,7 @@ type count struct {
 
 func (c *count) more() bool {
 	c.n++
+	c.request.turn.pass()
 	if limit := c.request.limits.QuerySeries; limit > 0 && c.n > limit {
 		c.over = true
 	}
@@ -257,14 +257,16 @@ type seriesSet struct {
 
 func (s *seriesSet) Next() bool         { return s.SeriesSet.Next() && s.more() }
 func (s *seriesSet) Err() error         { return s.err(s.SeriesSet.Err()) }
-func (s *seriesSet) At() storage.Series { return polite{s.SeriesSet.At()} }
+func (s *seriesSet) At() storage.Series { return polite{s.SeriesSet.At(), &s.request.turn} }
 
-// polite is a series before whose samples are read others have their turn. A query reads one after the other, and otherwise would give
-// way only every ten milliseconds, which another workspace's small request would wait for again and again.
-type polite struct{ storage.Series }
+// polite is a series before whose samples are read others have their turn: a query reads one after the other.
+type polite struct {
+	storage.Series
+	turn *turn
+}
 
 func (p polite) Iterator(it chunkenc.Iterator) chunkenc.Iterator {
-	runtime.Gosched()
+	p.turn.pass()
 	return p.Series.Iterator(it)
 }
 

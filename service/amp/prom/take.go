@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -51,9 +50,6 @@ func (t *taker) finish() error {
 	return nil
 }
 
-// turn is after how many series others have their turn, as between the series of a query.
-const turn = 128
-
 // sent is what belongs to one series of a request.
 type sent struct {
 	samples    []sample
@@ -66,8 +62,8 @@ func (t *taker) each(fn func(p *part, s sent) (storage.SeriesRef, error)) error 
 	d := t.decoded
 	var samples, histograms, exemplars int
 	for i := range d.parts {
-		if i%turn == turn-1 {
-			runtime.Gosched()
+		if i%128 == 127 {
+			t.write.turn.pass()
 		}
 		p := &d.parts[i]
 		ref, err := fn(p, sent{d.samples[samples:p.samples], d.histograms[histograms:p.histograms], d.exemplars[exemplars:p.exemplars]})

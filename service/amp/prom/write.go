@@ -90,7 +90,10 @@ func (a *API) begin(ctx context.Context) (*write, *Answer) {
 	if err := a.writes.enter(ctx); err != nil {
 		return nil, plain(http.StatusServiceUnavailable, err.Error()).later(1)
 	}
-	return &write{api: a, limits: l, leave: sync.OnceFunc(a.writes.leave)}, nil
+	w := &write{api: a, limits: l}
+	w.leave = sync.OnceFunc(func() { w.turn.end(); a.writes.leave() })
+	w.turn.begin(ctx, processors())
+	return w, nil
 }
 
 // buffers hold decompressed requests while they are looked at.

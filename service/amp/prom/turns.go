@@ -1,0 +1,131 @@
+package prom
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// turns lets so many requests compute at one moment, of all workspaces together, that a thread of the program is always free for
+// whoever reads the network: Go looks there only when nothing else is to be done. Who has computed for a while gives way to
+// those who wait, and those who have just come go first.
+type turns struct {
+	waiting atomic.Int64
+
+	mu     sync.Mutex
+	free   int
+	queues [2][]chan struct{} // of those who have just come, and of those who have had a turn
+	streak int                // how many of the first were let in since the last of the second
+}
+
+const (
+	fresh = iota
+	again
+
+	// quantum is for how long one computes while others wait.
+	quantum = time.Millisecond
+	// patience is how long one waits for a turn, and then goes on without: a turn is what is fair, not what is safe. Who holds one
+	// may wait for something that only who waits for one can give.
+	patience = 250 * time.Millisecond
+	// maxStreak is how many of those who have just come go before one who has had a turn.
+	maxStreak = 4
+)
+
+// processors are the turns of the program: one less than it has threads, where it has more than one.
+var processors = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} })
+
+// take waits for a turn and reports whether it is one, which must be given back.
+func (t *turns) take(ctx context.Context, queue int) bool {
+	t.mu.Lock()
+	if t.free > 0 {
+		t.free--
+		t.mu.Unlock()
+		return true
+	}
+	mine := make(chan struct{})
+	t.queues[queue] = append(t.queues[queue], mine)
+	t.waiting.Add(1)
+	t.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-mine:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.queues[queue], mine)
+	if i < 0 {
+		return true // it came at the same moment
+	}
+	t.queues[queue] = slices.Delete(t.queues[queue], i, i+1)
+	t.waiting.Add(-1)
+	return false
+}
+
+// give gives a turn to the next.
+func (t *turns) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := fresh
+	if len(t.queues[fresh]) == 0 || t.streak >= maxStreak && len(t.queues[again]) > 0 {
+		q, t.streak = again, 0
+	} else {
+		t.streak++
+	}
+	if len(t.queues[q]) == 0 {
+		t.free++
+		return
+	}
+	close(t.queues[q][0])
+	t.queues[q] = slices.Delete(t.queues[q], 0, 1)
+	t.waiting.Add(-1)
+}
+
+// turn is that of one request. The zero value is none.
+type turn struct {
+	of    *turns
+	ctx   context.Context
+	mu    sync.Mutex
+	since time.Time
+	held  bool
+}
+
+// begin waits for the first turn of a request.
+func (t *turn) begin(ctx context.Context, of *turns) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.of, t.ctx = of, ctx
+	t.held, t.since = of.take(ctx, fresh), time.Now()
+}
+
+// pass gives way where others wait and the request has computed for a while.
+func (t *turn) pass() {
+	if t.of == nil || t.of.waiting.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(t.since) < quantum {
+		return
+	}
+	if t.held {
+		t.of.give()
+	}
+	t.held, t.since = t.of.take(t.ctx, again), time.Now()
+}
+
+// end gives the turn back for good.
+func (t *turn) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held {
+		t.of.give()
+	}
+	t.of, t.held = nil, false
+}

@@ -1,0 +1,94 @@
+package prom
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestTurnsInOrder lets some wait for one turn: those who have just come go first, but not for ever.
+func TestTurnsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := &turns{free: 1}
+		var first turn
+		first.begin(t.Context(), of)
+		var order []string
+		come := func(name string, queue int) {
+			go func() {
+				if !of.take(t.Context(), queue) {
+					t.Errorf("%s: no turn", name)
+				}
+				order = append(order, name)
+				of.give()
+			}()
+			synctest.Wait()
+		}
+		come("old", again)
+		for range maxStreak + 1 {
+			come("new", fresh)
+		}
+		first.end()
+		synctest.Wait()
+		if want := []string{"new", "new", "new", "new", "old", "new"}; !slices.Equal(order, want) {
+			t.Errorf("got %q, want %q", order, want)
+		}
+		if of.free != 1 || of.waiting.Load() != 0 {
+			t.Errorf("%d turns are free, %d wait; want 1 and none", of.free, of.waiting.Load())
+		}
+	})
+}
+
+// TestTurnPasses gives way after a while, and only where somebody waits.
+func TestTurnPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := &turns{free: 1}
+		var long, short turn
+		long.begin(t.Context(), of)
+		time.Sleep(time.Second)
+		long.pass() // nobody waits
+		done := false
+		go func() {
+			short.begin(t.Context(), of)
+			done = true
+			short.end()
+		}()
+		synctest.Wait()
+		if done {
+			t.Fatal("two have the one turn")
+		}
+		long.pass()
+		if !done {
+			t.Error("who waited has had no turn")
+		}
+		long.pass() // has only begun again
+		long.end()
+		if of.free != 1 {
+			t.Errorf("%d turns are free, want 1", of.free)
+		}
+	})
+}
+
+// TestTurnsAreNotForEver goes on without a turn: after a while, and when the caller has gone.
+func TestTurnsAreNotForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := &turns{free: 1}
+		var stuck, other turn
+		stuck.begin(t.Context(), of)
+		other.begin(t.Context(), of)
+		if other.held || of.waiting.Load() != 0 {
+			t.Errorf("held: %t, %d wait", other.held, of.waiting.Load())
+		}
+		other.end()
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if of.take(gone, again) {
+			t.Error("a caller who has gone has a turn")
+		}
+		stuck.end()
+		if of.free != 1 {
+			t.Errorf("%d turns are free, want 1", of.free)
+		}
+	})
+}
