@@ -118,7 +118,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for name := range c.Labels {
-		if !model.LabelName(name).IsValidLegacy() || name == model.MetricNameLabel || name == AliasLabel || name == IDLabel {
+		if !model.LegacyValidation.IsValidLabelName(name) || name == model.MetricNameLabel || name == AliasLabel || name == IDLabel {
 			return fmt.Errorf("%w: %q is no name for a label of a detector", ErrLabels, name)
 		}
 	}
