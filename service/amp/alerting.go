@@ -34,6 +34,7 @@ type alerting struct {
 	out    alerts.Outgoing
 	engine promql.QueryEngine
 	memory *detect.Memory // of models of anomaly detectors
+	turns  detect.Turns   // of anomaly detectors
 
 	began  time.Time // whatever changed before is what the house has found
 	ctx    context.Context
@@ -49,7 +50,7 @@ type alerting struct {
 func newAlerting(s *Service, r service.AlertReceivers) (*alerting, error) {
 	a := &alerting{
 		s: s, out: alerts.Outgoing{Roots: r.Roots, Addresses: r.Addresses, Topics: r.Topics, Timeout: r.Timeout},
-		wake: make(chan struct{}, 1), done: make(chan struct{}), workers: make(map[tenant.ID]*worker), began: time.Now(), memory: &detect.Memory{Most: detectorMemory},
+		wake: make(chan struct{}, 1), done: make(chan struct{}), workers: make(map[tenant.ID]*worker), began: time.Now(), memory: &detect.Memory{Most: detectorMemory}, turns: detect.NewTurns(),
 	}
 	l := tenant.DefaultLimits()
 	a.engine = promql.NewEngine(promql.EngineOpts{

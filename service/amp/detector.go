@@ -207,7 +207,7 @@ func (w *worker) readDetectors(ctx context.Context, t *tenant.Tenant) error {
 		return nil
 	}
 	if w.detectors == nil {
-		w.detectors = detect.New(detect.Options{Source: source{w}, Engine: w.a.engine, Memory: w.a.memory, Lost: w.lose})
+		w.detectors = detect.New(detect.Options{Source: source{w}, Engine: w.a.engine, Memory: w.a.memory, Turns: w.a.turns, Lost: w.lose})
 	}
 	w.detectors.Set(all)
 	return nil

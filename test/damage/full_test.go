@@ -179,7 +179,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := a.S3().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("full-disk"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: house.Region}}); err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{writers(*key.KeyMetadata.Arn), map[string]map[int]bool{}}
+	l := &ledger{append(writers(*key.KeyMetadata.Arn), newSamples(t, h, a, *key.KeyMetadata.Arn)), map[string]map[int]bool{}}
 	if failed := l.attempt(t, a, 0, 2); failed != 0 {
 		t.Fatalf("%d writes failed while there was space", failed)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,15 @@ import (
 // DefaultInterval is how often a detector is evaluated that does not say so itself.
 const DefaultInterval = time.Minute
 
-// MaxSeries is how many series a detector judges: the first ones, in the order of their labels. More are an error.
+// MaxSeries is how many series a detector judges: the first ones, in the order of their labels. More are an error. It is less where points or samples
+// are larger than the defaults, because each value then costs more.
 const MaxSeries = 100
+
+// most is MaxSeries for a configuration.
+func (c *Config) most() int {
+	const usual = rcf.DefaultShingle * rcf.DefaultSample
+	return min(max(MaxSeries*usual/(c.Shingle*c.Sample), 1), MaxSeries)
+}
 
 // The names of the series that a detector writes, for each series of its query.
 const (
@@ -123,6 +131,24 @@ func (c *Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// Turns bound how many values are judged at one moment, in all detectors of a house: they leave the rest of the machine to those who ask and write.
+type Turns chan struct{}
+
+// NewTurns returns turns for half of the processors.
+func NewTurns() Turns { return make(Turns, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+func (t Turns) take() {
+	if t != nil {
+		t <- struct{}{}
+	}
+}
+
+func (t Turns) give() {
+	if t != nil {
+		<-t
+	}
 }
 
 // Memory bounds what the models of a house take. Its methods may be called together.

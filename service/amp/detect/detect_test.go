@@ -148,10 +148,10 @@ func (s *source) evaluate(t *testing.T, d *detector, i int) error {
 // TestEvaluate: of two series one has a spike. It is found, the other is quiet; both have bands around their values, and all labels.
 func TestEvaluate(t *testing.T) {
 	s := openStore(t)
-	const now = 400
+	const now = 240
 	quiet := shapes{"quiet": wave, "spiked": wave}
 	s.fill(t, 0, now, quiet)
-	d := newDetector(config(t, nil), nil)
+	d := newDetector(config(t, nil), nil, NewTurns())
 	if err := s.evaluate(t, d, now-1); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestEvaluate(t *testing.T) {
 		t.Errorf("labels: got %v", got)
 	}
 	// The same model comes of the same samples: whoever begins again says the same.
-	again := newDetector(config(t, nil), nil)
+	again := newDetector(config(t, nil), nil, NewTurns())
 	s.fill(t, now+1, now+2, quiet)
 	if err := s.evaluate(t, again, now+1); err != nil {
 		t.Fatal(err)
@@ -203,18 +203,18 @@ func TestMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t)
-			s.fill(t, 0, 200, shapes{"a": wave})
-			d := newDetector(config(t, c.change), nil)
-			for _, i := range []int{199, 230} { // the second when the last value is out of sight
+			s.fill(t, 0, 100, shapes{"a": wave})
+			d := newDetector(config(t, c.change), nil, nil)
+			for _, i := range []int{99, 130} { // the second when the last value is out of sight
 				if err := s.evaluate(t, d, i); err != nil {
 					t.Fatal(err)
 				}
 			}
-			got := s.ask(t, 230, ScoreName)
+			got := s.ask(t, 130, ScoreName)
 			if want := map[bool]float64{true: 1}[c.want]; got["a"] != want || (len(got) > 0) != c.want {
 				t.Errorf("scores are %v", got)
 			}
-			if c.want && (len(s.ask(t, 230, UpperName)) != 1 || len(s.ask(t, 230, ValueName)) != 0) {
+			if c.want && (len(s.ask(t, 130, UpperName)) != 1 || len(s.ask(t, 130, ValueName)) != 0) {
 				t.Error("a missing value has a band and no value")
 			}
 		})
@@ -254,7 +254,7 @@ func TestBounds(t *testing.T) {
 	}
 	s.fill(t, 0, 1, many)
 	memory := &Memory{Most: 1 << 40}
-	d := newDetector(config(t, nil), memory)
+	d := newDetector(config(t, nil), memory, nil)
 	err := s.evaluate(t, d, 0)
 	if !errors.Is(err, ErrTooMany) || len(s.ask(t, 0, ValueName)) != MaxSeries {
 		t.Errorf("got %v, %d series", err, len(s.ask(t, 0, ValueName)))
@@ -262,16 +262,21 @@ func TestBounds(t *testing.T) {
 	if memory.used.Load() != MaxSeries*d.size {
 		t.Errorf("%d bytes are used", memory.used.Load())
 	}
+	for _, c := range []struct{ shingle, sample, want int }{{8, 256, 100}, {2, 256, 100}, {16, 256, 50}, {8, 1024, 25}, {1024, 1024, 1}} {
+		if got := (&Config{Shingle: c.shingle, Sample: c.sample}).most(); got != c.want {
+			t.Errorf("shingles of %d and samples of %d: got %d series, want %d", c.shingle, c.sample, got, c.want)
+		}
+	}
 	d.end()
 	if memory.used.Load() != 0 {
 		t.Errorf("%d bytes are used when nothing runs", memory.used.Load())
 	}
 	small := &Memory{Most: 5 * d.size}
-	d = newDetector(config(t, nil), small)
+	d = newDetector(config(t, nil), small, nil)
 	if err := s.evaluate(t, d, 1); !errors.Is(err, ErrTooMany) || len(d.models) != 5 {
 		t.Errorf("little memory: got %v, %d models", err, len(d.models))
 	}
-	d = newDetector(config(t, func(c *Config) { c.Query = "avg by (job) (load * on () group_left load)" }), nil)
+	d = newDetector(config(t, func(c *Config) { c.Query = "avg by (job) (load * on () group_left load)" }), nil, nil)
 	if err := s.evaluate(t, d, 0); err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a query that fails: got %v", err)
 	}

@@ -26,6 +26,7 @@ type detector struct {
 	Detector
 	due    time.Time // guarded by the manager's lock
 	memory *Memory
+	turns  Turns
 	size   int64 // of a model
 
 	gone   atomic.Bool
@@ -44,9 +45,9 @@ type known struct {
 	missing int   // evaluations since
 }
 
-func newDetector(d Detector, memory *Memory) *detector {
+func newDetector(d Detector, memory *Memory, turns Turns) *detector {
 	return &detector{
-		Detector: d, memory: memory, size: d.options(0).Memory(), models: make(map[string]*known), last: State{Revision: d.Revision},
+		Detector: d, memory: memory, turns: turns, size: d.options(0).Memory(), models: make(map[string]*known), last: State{Revision: d.Revision},
 	}
 }
 
@@ -165,8 +166,8 @@ func (d *detector) admit(now promql.Vector) error {
 		if d.models[key] != nil {
 			continue
 		}
-		if len(d.models) >= MaxSeries {
-			full = fmt.Errorf("%w: a detector judges %d at most", ErrTooMany, MaxSeries)
+		if most := d.most(); len(d.models) >= most {
+			full = fmt.Errorf("%w: a detector judges %d at most with this shingleSize and sampleSize", ErrTooMany, most)
 			break
 		}
 		if !d.memory.take(d.size) {
@@ -202,6 +203,13 @@ func (d *detector) mark(ls labels.Labels) labels.Labels {
 	return b.Set(AliasLabel, d.Alias).Set(IDLabel, d.ID).Labels()
 }
 
+// observe shows a model a value, when it is its turn.
+func (d *detector) observe(k *known, v float64) rcf.Result {
+	d.turns.take()
+	defer d.turns.give()
+	return k.model.Observe(v)
+}
+
 // train shows models that have seen nothing what their series were before, a value for each interval.
 func (d *detector) train(ctx context.Context, engine promql.QueryEngine, store rules.Store, at time.Time) error {
 	fresh := false
@@ -234,7 +242,7 @@ func (d *detector) train(ctx context.Context, engine promql.QueryEngine, store r
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			k.model.Observe(p.F)
+			d.observe(k, p.F)
 			k.newest = p.T
 		}
 	}
@@ -251,7 +259,7 @@ func (d *detector) judge(now promql.Vector, at int64, app storage.AppenderV2) er
 			continue
 		}
 		seen[k], k.newest, k.missing = true, at, 0
-		r := k.model.Observe(s.F)
+		r := d.observe(k, s.F)
 		if err := k.write(app, at, ValueName, s.F); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type Options struct {
 	Source rules.Source
 	Engine promql.QueryEngine
 	Memory *Memory // of the house; nil for any amount
+	Turns  Turns   // of the house; nil for any number
 	// Lost is told why the store could not be used, each time. It must not wait for the manager.
 	Lost func(error)
 }
@@ -62,7 +63,7 @@ func (m *Manager) Set(all []Detector) {
 	}
 	for id, d := range want {
 		if m.running[id] == nil {
-			m.running[id] = newDetector(d, m.o.Memory)
+			m.running[id] = newDetector(d, m.o.Memory, m.o.Turns)
 			m.running[id].due = time.Now()
 		}
 	}

@@ -615,23 +615,56 @@ func TestOTLP(t *testing.T) {
 func FuzzWrite(f *testing.F) {
 	body, _ := v1(one(1_700_000_000_000, 1, "__name__", "x", "a", "b")).Marshal()
 	f.Add(uint8(0), body)
+	f.Add(uint8(0), body[:len(body)-3])
+	f.Add(uint8(0), append(bytes.Clone(body), body...)) // twice the same sample
+	f.Add(uint8(4), s2.EncodeSnappy(nil, body))
+	f.Add(uint8(4), append(s2.EncodeSnappy(nil, body), 1))
+	f.Add(uint8(4), append([]byte{0xff, 0xff, 0xff, 0xff, 0x0f}, s2.EncodeSnappy(nil, body)[1:]...)) // longer than it says
+	for _, bad := range []prompb.TimeSeries{
+		one(-1, 1, "__name__", "x"), one(math.MaxInt64, 1, "__name__", "x"), one(1, 1, "a", "b", "a", "c", "__name__", "x"),
+		one(1, 1, "__name__", "x", "a", "\xff"), one(1, 1), one(1, 1, "__name__", strings.Repeat("n", 2<<10)), {Labels: labelsOf("__name__", "x")},
+	} {
+		body, _ := v1(bad).Marshal()
+		f.Add(uint8(0), body)
+	}
+	second := &writev2.Request{Symbols: []string{"", "__name__", "x", "a", "b"}, Timeseries: []writev2.TimeSeries{{
+		LabelsRefs: []uint32{1, 2, 3, 4}, Samples: []writev2.Sample{{Timestamp: 1_700_000_000_000, Value: 1}},
+		Exemplars: []writev2.Exemplar{{LabelsRefs: []uint32{3, 4}, Value: 1, Timestamp: 1_700_000_000_000}},
+		Metadata:  writev2.Metadata{Type: writev2.Metadata_METRIC_TYPE_GAUGE, HelpRef: 4, UnitRef: 2},
+	}}}
+	for _, refs := range [][]uint32{{1, 2, 3, 4}, {1, 2, 3}, {1, 99}, {3, 4, 1, 2}, {1, 2, 1, 2}, {0, 0}, nil} {
+		second.Timeseries[0].LabelsRefs = refs
+		body, _ := second.Marshal()
+		f.Add(uint8(1), body)
+		f.Add(uint8(0), body) // the other version
+	}
 	f.Add(uint8(1), []byte{34, 0, 34, 1, 'x', 42, 4, 10, 2, 0, 1})
 	f.Add(uint8(2), []byte(`{"resourceMetrics":[{}]}`))
 	f.Add(uint8(3), []byte{0x80, 0x80, 0x7f})
 	a := newAPI(f, Limits{LabelsPerSeries: 30, LabelValueLength: 1 << 10, LabelNameLength: 1 << 10, IngestionRate: 1e9, IngestionBurst: 1 << 40}, func(o *series.Options) { o.MaxSeries = 1000 })
 	kinds := []string{"application/x-protobuf", "application/x-protobuf;proto=io.prometheus.write.v2.Request", "application/json", "application/x-protobuf"}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
+		raw := kind == 4 // as it is, for whoever reads Snappy
 		kind %= 4
 		r := &Request{Method: "POST", Path: "remote_write", Header: http.Header{"Content-Type": {kinds[kind]}}, Body: body}
 		switch {
 		case kind >= 2 && len(body)%2 == 0:
 			r.Path = "otlp/v1/metrics"
-		case kind < 2:
+		case kind < 2 && !raw:
 			r.Body = s2.EncodeSnappy(nil, body)
 		}
 		got, err := a.Serve(t.Context(), r)
 		if err != nil || got.Status >= 500 {
 			t.Fatalf("got %v, %v: nothing that is sent is the fault of the store", got, err)
+		}
+		// A sender sends a 429 again and gives everything else up: these are what Prometheus has for it.
+		if !slices.Contains([]int{200, 204, 400, 413, 415, 429}, got.Status) || got.Status >= 400 && len(bytes.TrimSpace(got.Body)) == 0 || len(got.Body) > 64<<10 {
+			t.Fatalf("got %d %.300s", got.Status, got.Body)
+		}
+		if raw && kind == 0 && got.Status < 300 {
+			if plain, err := s2.Decode(nil, body); err != nil || len(plain) > maxWrite {
+				t.Fatalf("%v: and the answer is %d", err, got.Status)
+			}
 		}
 	})
 }
