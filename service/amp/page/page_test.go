@@ -233,13 +233,18 @@ func TestRegionOfSmallPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Wipe()
-	for _, at := range [][2]int{{3 * minSize, 3*minSize + 1}, {70*minSize - 1, 70*minSize + 1}, {0, 200 * minSize}, {251 * minSize, len(plain)}} {
-		if got := r.Range(at[0], at[1]); !bytes.Equal(got, plain[at[0]:at[1]]) {
-			t.Errorf("range %v is another", at)
+	for _, tc := range []struct{ from, to, held int }{
+		{3 * minSize, 3*minSize + 1, 1}, {70*minSize - 1, 70*minSize + 1, 3}, {0, 200 * minSize, 200},
+		{210 * minSize, 210*minSize + 1, 201}, {211 * minSize, 211*minSize + 1, 201 + ahead/minSize}, // goes on
+		{240 * minSize, 240*minSize + 1, 202 + ahead/minSize}, {241 * minSize, 241*minSize + 1, 203 + ahead/minSize}, // not into what is damaged
+		{251 * minSize, len(plain), 253 + ahead/minSize},
+	} {
+		if got := r.Range(tc.from, tc.to); !bytes.Equal(got, plain[tc.from:tc.to]) {
+			t.Errorf("range %d to %d is another", tc.from, tc.to)
 		}
-	}
-	if got := r.Size(); got != (200+50)*minSize {
-		t.Errorf("250 pages were looked at, %d bytes are held", got)
+		if got := int(r.Size()) / minSize; got != tc.held {
+			t.Errorf("after range %d to %d: %d pages are held, want %d", tc.from, tc.to, got, tc.held)
+		}
 	}
 	err = func() (err error) {
 		defer Recover(&err)

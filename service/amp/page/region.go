@@ -107,17 +107,26 @@ func (r *Region) fill(i, end int64) error {
 	if r.memory == nil {
 		return ErrWiped
 	}
-	size := r.file.layout.Size()
+	size, far := r.file.layout.Size(), end
+	if i > 0 && r.has(i-1) { // reading goes on from page to page
+		far = min(max(end, i+ahead/size), r.file.layout.Count(r.file.size))
+	}
 	for i < end {
 		if r.has(i) {
 			i++
 			continue
 		}
 		n := i + 1
-		for n < end && !r.has(n) && (n-i)*size < maxRun {
+		for n < far && !r.has(n) && (n-i)*size < maxRun {
 			n++
 		}
-		if _, err := r.file.Pages(r.memory[i*size:n*size], i, n); err != nil {
+		_, err := r.file.Pages(r.memory[i*size:n*size], i, n)
+		if err != nil && n > end {
+			clear(r.memory[i*size : n*size])
+			n = end // what is damaged further on is not asked for
+			_, err = r.file.Pages(r.memory[i*size:n*size], i, n)
+		}
+		if err != nil {
 			clear(r.memory[i*size : n*size])
 			return err
 		}

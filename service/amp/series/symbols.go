@@ -19,12 +19,18 @@ import (
 type symbols struct {
 	region  *page.Region
 	offsets []int // of every 32nd string
+	start   int   // of the first
 	end     int   // of the last
 	count   uint32
 	names   map[uint32]string // of labels, which are asked for with every series
 }
 
-const symbolStep = 32
+const (
+	symbolStep = 32
+	// symbolWindow is how many bytes of the table are opened at once: a series has several symbols, which often stand not far from
+	// each other, and one read of them all costs less than one for each.
+	symbolWindow = 16 << 10
+)
 
 // newSymbols reads the table once. names are those of all labels.
 func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error) {
@@ -37,7 +43,7 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 	if size < 4 || int64(start)+4+size > int64(end)-4 {
 		return nil, fmt.Errorf("%w: table of symbols", seal.ErrCorrupt)
 	}
-	s := &symbols{region: r, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}}
+	s := &symbols{region: r, start: start, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}}
 	isName := make(map[string]bool, len(names))
 	for _, n := range names {
 		isName[n] = true
@@ -82,7 +88,10 @@ func (s *symbols) lookup(_ context.Context, number uint32) (string, error) {
 	if step+1 < len(s.offsets) {
 		end = s.offsets[step+1]
 	}
-	text := s.region.Range(s.offsets[step], end)
+	at := s.offsets[step]
+	window := at - at%symbolWindow
+	s.region.Range(max(window, s.start), min(max(window+symbolWindow, end), s.end))
+	text := s.region.Range(at, end)
 	for range number % symbolStep {
 		_, n := cutSymbol(text)
 		text = text[n:]
