@@ -32,7 +32,9 @@ func (s *Service) logTo(ctx context.Context, id *string, l *logging, stream, fai
 	if err := set(&trial); err != nil {
 		return err
 	}
-	if err := s.attach(ctx, w.ID, l, stream, failed); err != nil {
+	if w.Cluster {
+		l.Status, l.Reason = failed, "The series of the workspace are kept by a metrics cluster, which delivers no logs."
+	} else if err := s.attach(ctx, w.ID, l, stream, failed); err != nil {
 		return err
 	}
 	return s.change(ctx, id, set)

@@ -193,13 +193,14 @@ func (s *Service) UpdateScraper(ctx context.Context, in *api.UpdateScraperInput)
 
 // replaceScraper writes a scraper that must be there.
 func (s *Service) replaceScraper(tx store.Tx, x *scraper) error {
-	_, found, err := get[scraper](tx, scraperKey(x.place(), x.ID))
+	now, found, err := get[scraper](tx, scraperKey(x.place(), x.ID))
 	if err == nil && !found {
 		err = notFound(kindScraper, x.ID)
 	}
 	if err != nil {
 		return err
 	}
+	x.Logging = now.Logging // which is set on its own
 	return put(tx, scraperKey(x.place(), x.ID), x)
 }
 

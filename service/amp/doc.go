@@ -31,6 +31,7 @@
 //	detector.go                 anomaly detectors, which package detect runs
 //	target.go                   what a call acts on, the condition keys of policies
 //	elsewhere.go handing.go     workspaces that a metrics cluster keeps, over package cluster
+//	scraperlog.go               logs of scrapers
 //	ruleengine.go               queries of rules, and what they cost
 //	data.go data_target.go      the data plane: Prometheus's API and Alertmanager's, over package prom
 //	api_*.go                    handlers

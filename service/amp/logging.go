@@ -28,8 +28,9 @@ type logging struct {
 	Reason   string    `json:"reason,omitempty"` // for the status
 }
 
-// The streams of a log group into which the records of a workspace go, behind the workspace's id.
+// The streams of a log group into which the records of a workspace or a scraper go, behind its id.
 const (
+	scraperStream = "/scraper"
 	rulesStream   = "/rules"
 	alertsStream  = "/alertmanager"
 	queriesStream = "/queries"
@@ -62,7 +63,7 @@ func groupOf(id tenant.ID, group string) (string, error) {
 	return name, nil
 }
 
-// destination is where records go by a configuration of a workspace.
+// destination is where records go by a configuration of a workspace, or of a scraper, whose id then stands in the workspace's place.
 func destination(id tenant.ID, group, stream string) vend.Target {
 	return vend.Target{
 		Region: id.Region, Account: id.Account, Group: group, Stream: id.Workspace + stream,
@@ -159,8 +160,12 @@ type logged struct {
 	Component string `json:"component"`
 }
 
-// post delivers a record by a configuration, soon, if it is in force.
+// post delivers a record of a workspace by a configuration, soon, if it is in force.
 func (s *Service) post(id tenant.ID, l *logging, stream, component string, message any) {
+	s.postRecord(id, l, stream, logged{id.Workspace, message, component})
+}
+
+func (s *Service) postRecord(id tenant.ID, l *logging, stream string, record any) {
 	if !l.active() {
 		return
 	}
@@ -168,7 +173,7 @@ func (s *Service) post(id tenant.ID, l *logging, stream, component string, messa
 	if err != nil {
 		return
 	}
-	text, err := json.Marshal(logged{id.Workspace, message, component})
+	text, err := json.Marshal(record)
 	if err != nil {
 		return
 	}

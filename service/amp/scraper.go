@@ -28,6 +28,7 @@ type scraper struct {
 	Created   time.Time             `json:"created"`
 	Modified  time.Time             `json:"modified"`
 	Rev       string                `json:"rev"` // of the configuration
+	Logging   *scraperLogging       `json:"logging,omitempty"`
 }
 
 func (x *scraper) place() place         { return place{x.Place[0], x.Place[1]} }
@@ -174,7 +175,8 @@ func (s *Service) startScraper(ctx context.Context, x *scraper) error {
 	if err != nil {
 		return err
 	}
-	return s.scrapers.Start(x.ID, x.Rev, c, &scraped{s.tenants, x.workspace()})
+	at, id := x.place(), x.ID
+	return s.scrapers.Start(x.ID, x.Rev, c, &scraped{s.tenants, x.workspace()}, func(e scrape.Event) { s.scraperTold(at, id, e) })
 }
 
 // scraped is a workspace as a scraper writes to it: it is opened for each scrape, so that it may be closed between two.

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/strongroom/strongroom/api/kms"
 	api "github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/job"
@@ -27,7 +26,6 @@ type Service struct {
 	jobs  *job.Queue
 	log   *slog.Logger
 	keys  seal.Keys // for the service itself
-	kms   *kms.Client
 	room  *service.Room
 	pager *resource.Pager
 	now   func() time.Time
@@ -39,7 +37,7 @@ var _ api.Service = (*Service)(nil)
 func Open(_ context.Context, room *service.Room) (*Service, error) {
 	inside := room.Inside(principal)
 	s := &Service{
-		db: room.Store, blobs: room.Blobs, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), kms: kms.NewClient(inside), room: room,
+		db: room.Store, blobs: room.Blobs, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), room: room,
 		pager: resource.NewPager(room.Root.Derive("logs page tokens")), now: time.Now,
 	}
 	s.handleJobs()

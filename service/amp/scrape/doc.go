@@ -13,4 +13,5 @@
 //	config.go     what a configuration may hold
 //	addresses.go  where connections may go
 //	runner.go     Runner: the scrapers that run
+//	events.go     what goes wrong with them, without what is secret
 package scrape

@@ -45,14 +45,19 @@ func (r *Runner) Revision(id string) string {
 
 // Start runs a scraper, in the place of the one with the same id. What it scrapes goes to the appendable, whose appenders fail
 // while nothing can be taken.
-func (r *Runner) Start(id, revision string, c *Config, to storage.AppendableV2) error {
+// told is told of what goes wrong; nil for nobody. It must be quick.
+func (r *Runner) Start(id, revision string, c *Config, to storage.AppendableV2, told func(Event)) error {
 	r.Stop(id)
 	o := &upstream.Options{
 		AppendMetadata: true, DiscoveryReloadInterval: model.Duration(minInterval), DiscoveryReloadOnStartup: true,
 		HTTPClientOptions: []commonconfig.HTTPClientOption{commonconfig.WithDialContextFunc(r.addresses.dial)},
 	}
 	noLog := func(string) (*logging.JSONFileLogger, error) { return nil, nil }
-	m, err := upstream.NewManager(o, slog.New(slog.DiscardHandler), noLog, nil, to, prometheus.NewRegistry())
+	log := slog.New(slog.DiscardHandler)
+	if told != nil {
+		log = slog.New(&listener{told: told})
+	}
+	m, err := upstream.NewManager(o, log, noLog, nil, to, prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestRunner(t *testing.T) {
 	defer none.Close()
 	defer some.Close()
 	var kept, stray sink
-	if err := errors.Join(none.Start("s", "1", c, &stray), some.Start("s", "1", c, &kept)); err != nil {
+	if err := errors.Join(none.Start("s", "1", c, &stray, nil), some.Start("s", "1", c, &kept, nil)); err != nil {
 		t.Fatal(err)
 	}
 	for until := time.Now().Add(15 * time.Second); kept.samples.Load() < 2 && time.Now().Before(until); {
