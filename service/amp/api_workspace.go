@@ -20,7 +20,7 @@ func some(s string) *string {
 
 func (w *workspace) status() *api.WorkspaceStatus { return &api.WorkspaceStatus{StatusCode: w.Status} }
 
-// CreateWorkspace makes a workspace. It is active when the answer leaves.
+// CreateWorkspace makes a workspace. It is active when the answer leaves, or, where a cluster is to keep it, as soon as that knows its key.
 func (s *Service) CreateWorkspace(ctx context.Context, in *api.CreateWorkspaceInput) (*api.CreateWorkspaceOutput, error) {
 	w, tags, err := s.createWorkspace(ctx, in)
 	if err != nil {
