@@ -77,6 +77,13 @@ func target(stream string) Target {
 	return Target{"eu-west-1", "111122223333", "source", "group", stream}
 }
 
+// waits returns how many bytes wait.
+func (q *Queue) waits() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
 func (f *fakeLogs) set(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,8 +139,8 @@ func TestRefusedAndFailing(t *testing.T) {
 		f.set(logs.ServiceUnavailableException("never"))
 		q.Post(target("a"), time.Now(), []byte("lost"))
 		time.Sleep(time.Hour)
-		if q.Dropped() != 2 || q.bytes != 0 {
-			t.Errorf("%d dropped, %d bytes wait", q.Dropped(), q.bytes)
+		if q.Dropped() != 2 || q.waits() != 0 {
+			t.Errorf("%d dropped, %d bytes wait", q.Dropped(), q.waits())
 		}
 	})
 }
@@ -149,21 +156,21 @@ func TestBounds(t *testing.T) {
 		for i := range 100 {
 			q.Post(target(fmt.Sprint(i%2)), time.Now(), text)
 		}
-		if q.bytes > 2*maxTarget || q.Dropped() < 80 {
-			t.Errorf("%d bytes wait, %d dropped", q.bytes, q.Dropped())
+		if q.waits() > 2*maxTarget || q.Dropped() < 80 {
+			t.Errorf("%d bytes wait, %d dropped", q.waits(), q.Dropped())
 		}
 		for i := range 400 {
 			q.Post(target(fmt.Sprint("many ", i)), time.Now(), text)
 		}
-		if q.bytes > maxAll {
-			t.Errorf("%d bytes wait", q.bytes)
+		if q.waits() > maxAll {
+			t.Errorf("%d bytes wait", q.waits())
 		}
 		q.Post(target("long"), time.Now(), make([]byte, maxRecord+1))
 		before := q.Dropped()
 		close(f.hold)
 		time.Sleep(time.Minute)
-		if q.Dropped() != before || q.bytes != 0 {
-			t.Errorf("%d dropped more, %d bytes wait", q.Dropped()-before, q.bytes)
+		if q.Dropped() != before || q.waits() != 0 {
+			t.Errorf("%d dropped more, %d bytes wait", q.Dropped()-before, q.waits())
 		}
 		q.Close()
 		q.Post(target("late"), time.Now(), text)
