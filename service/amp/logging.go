@@ -153,7 +153,7 @@ func (s *Service) admit(ctx context.Context, t vend.Target) error {
 	return err
 }
 
-// logged is a record of a log, in the form that AWS documents ("Monitor Amazon Managed Service for Prometheus events with CloudWatch Logs", "Managing the query cost").
+// logged is a record of a log, in the form of AWS's records as far as they are known to us: see docs/amp.md on what is ours.
 type logged struct {
 	Workspace string `json:"workspaceId"`
 	Message   any    `json:"message"`
