@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,18 +19,14 @@ func (c *control) auditKey(h *house, w http.ResponseWriter, _ *http.Request) err
 
 // auditCheckpoint signs what the log of an account holds at this moment. Its own record comes first, and is in it.
 func (c *control) auditCheckpoint(h *house, w http.ResponseWriter, r *http.Request) error {
-	var in cli.AuditOf
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return errors.New("malformed request")
-	}
-	account, err := h.audited(r.Context(), in.Account)
+	of, err := h.audited(r)
 	if err != nil {
 		return err
 	}
-	if err := h.record(r.Context(), "GetAuditCheckpoint", account, map[string]string{"accountId": account}); err != nil {
+	if err := h.record(r.Context(), "GetAuditCheckpoint", of.Account, map[string]string{"accountId": of.Account}); err != nil {
 		return err
 	}
-	text, err := h.audit.Checkpoint(account)
+	text, err := h.audit.Checkpoint(of.Account)
 	if err != nil {
 		return err
 	}
@@ -59,19 +54,15 @@ func (c *control) auditVerify(h *house, w http.ResponseWriter, r *http.Request) 
 
 // auditProve proves that a record is in the log of its account.
 func (c *control) auditProve(h *house, w http.ResponseWriter, r *http.Request) error {
-	var in cli.AuditOf
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return errors.New("malformed request")
-	}
-	account, err := h.audited(r.Context(), in.Account)
+	of, err := h.audited(r)
 	if err != nil {
 		return err
 	}
-	if err := h.record(r.Context(), "ProveAuditRecord", account, map[string]string{"accountId": account, "eventId": in.EventID}); err != nil {
+	if err := h.record(r.Context(), "ProveAuditRecord", of.Account, map[string]string{"accountId": of.Account, "eventId": of.EventID}); err != nil {
 		return err
 	}
 	for _, region := range h.settings.Regions {
-		found, err := h.audit.Lookup(r.Context(), audit.Query{Account: account, Region: region, Attribute: audit.ByEventID, Value: in.EventID, Limit: 1})
+		found, err := h.audit.Lookup(r.Context(), audit.Query{Account: of.Account, Region: region, Attribute: audit.ByEventID, Value: of.EventID, Limit: 1})
 		if err != nil {
 			return err
 		}
@@ -84,22 +75,26 @@ func (c *control) auditProve(h *house, w http.ResponseWriter, r *http.Request) e
 		}
 		return answer(w, proof)
 	}
-	return fmt.Errorf("the log of account %s has no record with the event id %q", account, in.EventID)
+	return fmt.Errorf("the log of account %s has no record with the event id %q", of.Account, of.EventID)
 }
 
-// audited is the account whose log is meant: the first one of the house where none is named.
-func (h *house) audited(ctx context.Context, account string) (string, error) {
-	if account == identity.HouseAccount {
-		return account, nil
+// audited reads which account's log is meant, the first one's of the house where none is named, and which record in it.
+func (h *house) audited(r *http.Request) (of cli.AuditOf, err error) {
+	if err := json.NewDecoder(r.Body).Decode(&of); err != nil {
+		return of, errors.New("malformed request")
 	}
-	accounts, err := h.iam.Accounts(ctx)
+	if of.Account == identity.HouseAccount {
+		return of, nil
+	}
+	accounts, err := h.iam.Accounts(r.Context())
 	if err != nil {
-		return "", err
+		return of, err
 	}
 	for _, a := range accounts {
-		if account == "" || a.ID == account {
-			return a.ID, nil
+		if of.Account == "" || a.ID == of.Account {
+			of.Account = a.ID
+			return of, nil
 		}
 	}
-	return "", fmt.Errorf("the house has no account %q", account)
+	return of, fmt.Errorf("the house has no account %q", of.Account)
 }

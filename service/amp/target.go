@@ -2,26 +2,17 @@ package amp
 
 import (
 	"context"
-	"reflect"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/amp"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // inputs reads members of an operation's input by their names.
-type inputs struct{ v reflect.Value }
-
-// text returns a member as text; "" when it is absent or the operation has none.
-func (in inputs) text(name string) string {
-	f := in.v.FieldByName(name)
-	if f.IsValid() && f.Kind() == reflect.Pointer && !f.IsNil() && f.Elem().Kind() == reflect.String {
-		return f.Elem().String()
-	}
-	return ""
-}
+type inputs struct{ wire.Members }
 
 // scope says which resource an operation acts on ("Actions, resources, and condition keys for Amazon Managed Service for Prometheus",
 // Service Authorization Reference). A list of everything, and what makes a resource, is "*".
@@ -30,19 +21,19 @@ type scope func(p place, in inputs) string
 func everything(place, inputs) string { return "*" }
 
 func onWorkspace(p place, in inputs) string {
-	return p.arn(kindWorkspace + "/" + in.text("WorkspaceId"))
+	return p.arn(kindWorkspace + "/" + in.Text("WorkspaceId"))
 }
 
 func onRules(p place, in inputs) string {
-	return p.arn(kindRules + "/" + in.text("WorkspaceId") + "/" + in.text("Name"))
+	return p.arn(kindRules + "/" + in.Text("WorkspaceId") + "/" + in.Text("Name"))
 }
 
 func onDetector(p place, in inputs) string {
-	return p.arn(kindDetector + "/" + in.text("WorkspaceId") + "/" + in.text("AnomalyDetectorId"))
+	return p.arn(kindDetector + "/" + in.Text("WorkspaceId") + "/" + in.Text("AnomalyDetectorId"))
 }
 
-func onScraper(p place, in inputs) string  { return p.arn(kindScraper + "/" + in.text("ScraperId")) }
-func onResource(_ place, in inputs) string { return in.text("ResourceArn") }
+func onScraper(p place, in inputs) string  { return p.arn(kindScraper + "/" + in.Text("ScraperId")) }
+func onResource(_ place, in inputs) string { return in.Text("ResourceArn") }
 
 // scopes has the scope of every operation; a test proves it.
 var scopes = map[string]scope{
@@ -80,7 +71,7 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 	if !ok {
 		return call.Target{}, api.API.Unknown(c.Op.Name)
 	}
-	p, in := place{c.Region, c.Principal.Account}, inputs{reflect.ValueOf(c.In).Elem()}
+	p, in := place{c.Region, c.Principal.Account}, inputs{wire.MembersOf(c.In)}
 	resource := at(p, in)
 	check := call.Check{Action: "aps:" + c.Op.Name, Resource: resource}
 	if n, ok := parseName(resource); ok {
@@ -95,8 +86,7 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 // has tags of its own.
 func (s *Service) conditions(ctx context.Context, in inputs, resource string) (policy.Map, error) {
 	m := policy.Map{}
-	if f := in.v.FieldByName("Tags"); f.IsValid() {
-		tags, _ := f.Interface().(map[string]string)
+	if tags, ok := in.Get("Tags").(map[string]string); ok {
 		var keys []string
 		for k, v := range tags {
 			m["aws:requesttag/"+strings.ToLower(k)] = policy.One(v)
@@ -104,8 +94,7 @@ func (s *Service) conditions(ctx context.Context, in inputs, resource string) (p
 		}
 		m["aws:tagkeys"] = policy.Many(keys)
 	}
-	if f := in.v.FieldByName("TagKeys"); f.IsValid() {
-		keys, _ := f.Interface().([]string)
+	if keys, ok := in.Get("TagKeys").([]string); ok {
 		m["aws:tagkeys"] = policy.Many(keys)
 	}
 	if resource == "*" {

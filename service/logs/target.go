@@ -2,34 +2,25 @@ package logs
 
 import (
 	"context"
-	"reflect"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // inputs reads members of an operation's input by their names.
-type inputs struct{ v reflect.Value }
-
-// text returns a member as text; "" when it is absent or the operation has none.
-func (in inputs) text(name string) string {
-	f := in.v.FieldByName(name)
-	if f.IsValid() && f.Kind() == reflect.Pointer && !f.IsNil() && f.Elem().Kind() == reflect.String {
-		return f.Elem().String()
-	}
-	return ""
-}
+type inputs struct{ wire.Members }
 
 // group is the name of the group that the input names, in whatever way; "" for none of the place.
 func (in inputs) group(p place) string {
-	if name := in.text("LogGroupName"); name != "" {
+	if name := in.Text("LogGroupName"); name != "" {
 		return name
 	}
 	for _, member := range []string{"LogGroupIdentifier", "ResourceIdentifier", "ResourceArn"} {
-		if id := in.text(member); id != "" {
+		if id := in.Text(member); id != "" {
 			if name, ok := p.groupOfARN(id); ok || strings.HasPrefix(id, "arn:") {
 				return name
 			}
@@ -51,7 +42,7 @@ func allGroups(p place, _ inputs) string { return p.groupARN("") + ":log-stream:
 func onGroup(p place, in inputs) string { return p.groupARN(in.group(p)) + ":log-stream:" }
 
 func onStream(p place, in inputs) string {
-	return p.groupARN(in.group(p)) + ":log-stream:" + in.text("LogStreamName")
+	return p.groupARN(in.group(p)) + ":log-stream:" + in.Text("LogStreamName")
 }
 
 func onTags(p place, in inputs) string { return p.groupARN(in.group(p)) }
@@ -72,7 +63,7 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 	if !ok {
 		return call.Target{}, api.API.Unknown(c.Op.Name)
 	}
-	p, in := placeOf(c), inputs{reflect.ValueOf(c.In).Elem()}
+	p, in := placeOf(c), inputs{wire.MembersOf(c.In)}
 	check := call.Check{Action: "logs:" + c.Op.Name, Resource: at(p, in), Conditions: conditions(in)}
 	if check.Resource == "*" {
 		return call.Target{Checks: []call.Check{check}}, nil
@@ -100,30 +91,19 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 // conditions are the condition keys that the request brings.
 func conditions(in inputs) policy.Map {
 	m := policy.Map{}
-	keys, ok := in.keys("TagKeys")
-	if f := in.v.FieldByName("Tags"); f.IsValid() {
-		switch tags := f.Interface().(type) {
-		case map[string]string:
-			ok = true
-			for k, v := range tags {
-				m["aws:requesttag/"+strings.ToLower(k)] = policy.One(v)
-				keys = append(keys, k)
-			}
-		case []string: // UntagLogGroup
-			keys, ok = tags, true
+	keys, ok := in.Get("TagKeys").([]string)
+	switch tags := in.Get("Tags").(type) {
+	case map[string]string:
+		ok = true
+		for k, v := range tags {
+			m["aws:requesttag/"+strings.ToLower(k)] = policy.One(v)
+			keys = append(keys, k)
 		}
+	case []string: // UntagLogGroup
+		keys, ok = tags, true
 	}
 	if ok {
 		m["aws:tagkeys"] = policy.Many(keys)
 	}
 	return m
-}
-
-func (in inputs) keys(name string) ([]string, bool) {
-	f := in.v.FieldByName(name)
-	if !f.IsValid() {
-		return nil, false
-	}
-	keys, ok := f.Interface().([]string)
-	return keys, ok
 }

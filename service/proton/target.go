@@ -3,7 +3,6 @@ package proton
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
 
 	api "github.com/strongroom/strongroom/api/proton"
@@ -15,26 +14,12 @@ import (
 )
 
 // inputs reads members of an operation's input by their names.
-type inputs struct{ v reflect.Value }
-
-// text returns a member as text; "" when it is absent or the operation has none.
-func (in inputs) text(name string) string {
-	f := in.v.FieldByName(name)
-	switch {
-	case !f.IsValid():
-		return ""
-	case f.Kind() == reflect.Pointer && !f.IsNil() && f.Elem().Kind() == reflect.String:
-		return f.Elem().String()
-	case f.Kind() == reflect.String:
-		return f.String()
-	}
-	return ""
-}
+type inputs struct{ wire.Members }
 
 // first is the first of the members that is there.
 func (in inputs) first(names ...string) string {
 	for _, n := range names {
-		if t := in.text(n); t != "" {
+		if t := in.Text(n); t != "" {
 			return t
 		}
 	}
@@ -47,7 +32,7 @@ type scope func(p place, in inputs) string
 
 func everything(place, inputs) string { return "*" }
 
-func named(in inputs) string { return in.text("ResourceArn") }
+func named(in inputs) string { return in.Text("ResourceArn") }
 
 func templateOf(f *family) scope {
 	return func(p place, in inputs) string { return p.templateARN(f, in.first("TemplateName", "Name")) }
@@ -60,25 +45,25 @@ func environmentNamed(p place, in inputs) string {
 func serviceNamed(p place, in inputs) string { return p.serviceARN(in.first("ServiceName", "Name")) }
 
 func instanceNamed(p place, in inputs) string {
-	return p.instanceARN(in.text("ServiceName"), in.first("ServiceInstanceName", "Name"))
+	return p.instanceARN(in.Text("ServiceName"), in.first("ServiceInstanceName", "Name"))
 }
 
 func componentNamed(p place, in inputs) string {
 	return p.componentARN(in.first("ComponentName", "Name"))
 }
 
-func connectionNamed(p place, in inputs) string  { return p.connectionARN(in.text("Id")) }
-func deploymentNamed(p place, in inputs) string  { return p.deploymentARN(in.text("Id")) }
-func deploymentLogged(p place, in inputs) string { return p.deploymentARN(in.text("DeploymentId")) }
+func connectionNamed(p place, in inputs) string  { return p.connectionARN(in.Text("Id")) }
+func deploymentNamed(p place, in inputs) string  { return p.deploymentARN(in.Text("Id")) }
+func deploymentLogged(p place, in inputs) string { return p.deploymentARN(in.Text("DeploymentId")) }
 func repositoryNamed(p place, in inputs) string {
-	return p.repositoryARN(api.RepositoryProvider(in.text("Provider")), in.text("Name"))
+	return p.repositoryARN(api.RepositoryProvider(in.Text("Provider")), in.Text("Name"))
 }
 func resourceNamed(_ place, in inputs) string { return named(in) }
 
 // versionNamed is a template's version, of the family that the input names.
 func versionNamed(p place, in inputs) string {
-	f := familyOf(api.TemplateType(in.text("TemplateType")))
-	return p.versionARN(f, in.text("TemplateName"), in.text("MajorVersion"), in.text("MinorVersion"))
+	f := familyOf(api.TemplateType(in.Text("TemplateType")))
+	return p.versionARN(f, in.Text("TemplateName"), in.Text("MajorVersion"), in.Text("MinorVersion"))
 }
 
 // scopes has the scope of every operation that is implemented; a test proves it.
@@ -133,7 +118,7 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 	if !ok {
 		return call.Target{}, api.API.Unknown(c.Op.Name)
 	}
-	p, in := place{c.Region, c.Principal.Account}, inputs{reflect.ValueOf(c.In).Elem()}
+	p, in := place{c.Region, c.Principal.Account}, inputs{wire.MembersOf(c.In)}
 	resource := at(p, in)
 	cond, err := s.conditions(ctx, c, p, in, resource)
 	if err != nil {
@@ -145,7 +130,7 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 	}
 	checks := []call.Check{check}
 	for _, m := range roleMembers {
-		if role := in.text(m); role != "" {
+		if role := in.Text(m); role != "" {
 			checks = append(checks, call.Check{
 				Action: "iam:PassRole", Resource: role, Type: "AWS::IAM::Role", Account: arn.AccountOf(role),
 				Conditions: policy.Map{"iam:passedtoservice": policy.One(principal), "iam:associatedresourcearn": policy.One(resource)},
@@ -181,8 +166,7 @@ func typeOf(resource string) string {
 // the template that the resource is made of.
 func (s *Service) conditions(ctx context.Context, c *call.Call, p place, in inputs, resource string) (policy.Map, error) {
 	m := policy.Map{}
-	if f := in.v.FieldByName("Tags"); f.IsValid() {
-		tags, _ := f.Interface().([]api.Tag)
+	if tags, ok := in.Get("Tags").([]api.Tag); ok {
 		var keys []string
 		for _, t := range tags {
 			m["aws:requesttag/"+strings.ToLower(wire.Val(t.Key))] = policy.One(wire.Val(t.Value))
@@ -190,15 +174,14 @@ func (s *Service) conditions(ctx context.Context, c *call.Call, p place, in inpu
 		}
 		m["aws:tagkeys"] = policy.Many(keys)
 	}
-	if f := in.v.FieldByName("TagKeys"); f.IsValid() {
-		keys, _ := f.Interface().([]string)
+	if keys, ok := in.Get("TagKeys").([]string); ok {
 		m["aws:tagkeys"] = policy.Many(keys)
 	}
 	switch c.Op.Name {
 	case "CreateEnvironment":
-		m["proton:environmenttemplate"] = policy.One(p.templateARN(environmentFamily, in.text("TemplateName")))
+		m["proton:environmenttemplate"] = policy.One(p.templateARN(environmentFamily, in.Text("TemplateName")))
 	case "CreateService":
-		m["proton:servicetemplate"] = policy.One(p.templateARN(serviceFamily, in.text("TemplateName")))
+		m["proton:servicetemplate"] = policy.One(p.templateARN(serviceFamily, in.Text("TemplateName")))
 	}
 	if resource == "*" {
 		return m, nil

@@ -48,11 +48,8 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 		return refused, nil
 	}
 	if reads {
-		switch err := a.queries.enter(ctx); {
-		case errors.Is(err, errTooMany):
-			return failure(http.StatusTooManyRequests, "too_many_requests", err.Error()).later(1), nil
-		case err != nil:
-			return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("queue").Error()).later(1), nil
+		if refused := a.enter(ctx); refused != nil {
+			return refused, nil
 		}
 		defer a.queries.leave()
 	}

@@ -291,11 +291,8 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 		return a, nil
 	}
 	if reads {
-		switch err := a.queries.enter(ctx); {
-		case errors.Is(err, errTooMany):
-			return failure(http.StatusTooManyRequests, "too_many_requests", err.Error()).later(1), nil
-		case err != nil:
-			return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("queue").Error()).later(1), nil
+		if refused := a.enter(ctx); refused != nil {
+			return refused, nil
 		}
 		defer a.queries.leave()
 		q.turn.begin(ctx, processors())
@@ -333,4 +330,15 @@ func (l *Limits) queryTime() time.Duration {
 		return queryTime
 	}
 	return l.QueryTime
+}
+
+// enter waits until a query may run, or says why it may not. Who was let in leaves a.queries.
+func (a *API) enter(ctx context.Context) *Answer {
+	switch err := a.queries.enter(ctx); {
+	case errors.Is(err, errTooMany):
+		return failure(http.StatusTooManyRequests, "too_many_requests", err.Error()).later(1)
+	case err != nil:
+		return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("queue").Error()).later(1)
+	}
+	return nil
 }
