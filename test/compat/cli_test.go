@@ -17,7 +17,7 @@ import (
 // newer: they differ in checksums, signatures and in how they send a body.
 func TestEveryCLI(t *testing.T) {
 	t.Parallel()
-	found := clients()
+	found := outside.AWSCLIs()
 	if len(found) == 0 {
 		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
 	}

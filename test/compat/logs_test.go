@@ -21,7 +21,7 @@ import (
 // TestLogsCLI keeps events with each AWS CLI that the machine has.
 func TestLogsCLI(t *testing.T) {
 	t.Parallel()
-	found := clients()
+	found := outside.AWSCLIs()
 	if len(found) == 0 {
 		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
 	}

@@ -1,4 +1,4 @@
-package compat
+package pages
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func TestTour(t *testing.T) {
 // the program itself, and compares what is printed with what the page shows.
 func runPage(t *testing.T, h *house.House, page string, blocks []block, env ...string) {
 	t.Helper()
-	found := clients()
+	found := outside.AWSCLIs()
 	if len(found) == 0 {
 		outside.Missing(t, "there is no AWS CLI (Debian: apt-get install awscli)")
 	}

@@ -1,4 +1,4 @@
-package compat
+package pages
 
 import (
 	"testing"
@@ -16,6 +16,6 @@ func TestProtonPage(t *testing.T) {
 // TestProtonTerraformByCLI is the same journey in Terraform.
 func TestProtonTerraformByCLI(t *testing.T) {
 	t.Parallel()
-	page := "test/compat/testdata/proton_terraform.md"
+	page := "test/pages/testdata/proton_terraform.md"
 	runPage(t, house.Start(t), page, blocksOf(t, page, "<!-- the session begins -->", "<!-- the session ends -->"))
 }
