@@ -60,6 +60,7 @@ func TestContextEnds(t *testing.T) {
 		if !time.Now().Equal(deadline) {
 			t.Errorf("ended at %v, want %v", time.Now(), deadline)
 		}
+		synctest.Wait() // those that are derived end right after
 		for _, x := range []context.Context{asked, quiet, derived} {
 			if !errors.Is(x.Err(), context.DeadlineExceeded) {
 				t.Errorf("after the deadline: %v", x.Err())
