@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"strings"
 
 	"github.com/strongroom/strongroom/secret"
 )
@@ -33,7 +34,7 @@ func (p *Pager) Token(scope, position string) string {
 // Position returns the position a token carries, or ErrToken.
 func (p *Pager) Position(scope, token string) (string, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < pageMAC {
+	if err != nil || len(raw) < pageMAC || strings.ContainsAny(token, "\r\n") { // base64 passes over ends of lines
 		return "", ErrToken
 	}
 	position := string(raw[pageMAC:])

@@ -85,6 +85,7 @@ func TestPageTokens(t *testing.T) {
 func FuzzPosition(f *testing.F) {
 	p := NewPager(secret.FromString("0123456789abcdef"))
 	f.Add("s", p.Token("s", "x"))
+	f.Add("s", p.Token("s", "x")[:5]+"\r"+p.Token("s", "x")[5:])
 	f.Fuzz(func(t *testing.T, scope, token string) {
 		if got, err := p.Position(scope, token); err == nil && p.Token(scope, got) != token {
 			t.Errorf("token %q opened but is not ours", token)
