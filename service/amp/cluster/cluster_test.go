@@ -375,6 +375,7 @@ func FuzzPaths(f *testing.F) {
 func FuzzOverrides(f *testing.F) {
 	f.Add([]byte("overrides: {a: {b: 1}}"))
 	f.Add([]byte(wantOverrides))
+	f.Add([]byte("~"))
 	f.Fuzz(func(t *testing.T, base []byte) {
 		text, err := Cortex.Overrides(base, []Tenant{{ID: "ws-1"}})
 		if err == nil && !strings.Contains(string(text), "ws-1:") {

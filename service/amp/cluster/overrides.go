@@ -95,6 +95,9 @@ func (k Kind) Overrides(base []byte, tenants []Tenant) ([]byte, error) {
 	if err := yaml.Unmarshal(base, &doc); err != nil {
 		return nil, errors.New("the base of the runtime configuration is not YAML")
 	}
+	if doc == nil { // of a base that says null
+		doc = map[string]any{}
+	}
 	all, ok := doc[overridesKey].(map[string]any)
 	if !ok && doc[overridesKey] != nil {
 		return nil, errors.New("the base of the runtime configuration has overrides that are not by tenant")
