@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/strongroom/strongroom/call"
@@ -41,6 +42,27 @@ func dataKeyOf(r store.Reader, group, id string) (*dataKey, error) {
 	return &k, nil
 }
 
+// dataKeys are the data keys of a group, the oldest or the newest first. They end with an error.
+func dataKeys(r store.Reader, group string, newestFirst bool) iter.Seq2[*dataKey, error] {
+	return func(yield func(*dataKey, error) bool) {
+		scan := store.Prefix(below("k", group))
+		scan.Reverse = newestFirst
+		for rec, err := range r.Scan(scan) {
+			k := &dataKey{group: group}
+			if err == nil {
+				err = json.Unmarshal(rec.Value, k)
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("data key of a log group: %w", err))
+				return
+			}
+			if !yield(k, nil) {
+				return
+			}
+		}
+	}
+}
+
 // asService is a context in which the service itself calls KMS, for the group.
 func (g *group) asService(ctx context.Context) context.Context {
 	return service.AsService(call.ForSource(call.InRegion(ctx, g.at.region), g.at.account, g.arn()))
@@ -76,16 +98,10 @@ func (s *Service) openDataKey(ctx context.Context, g *group, k *dataKey) (err er
 
 // currentDataKey is the newest data key of a group that may seal, or nil.
 func (s *Service) currentDataKey(r store.Reader, g *group) (*dataKey, error) {
-	scan := store.Prefix(below("k", g.ID))
-	scan.Reverse = true
 	oldest := s.milliseconds() - dataKeyLife.Milliseconds()
-	for rec, err := range r.Scan(scan) {
+	for k, err := range dataKeys(r, g.ID, true) {
 		if err != nil {
 			return nil, err
-		}
-		k := &dataKey{group: g.ID}
-		if err := json.Unmarshal(rec.Value, k); err != nil {
-			return nil, fmt.Errorf("data key of a log group: %w", err)
 		}
 		if k.Created <= oldest {
 			return nil, nil
@@ -99,13 +115,9 @@ func (s *Service) currentDataKey(r store.Reader, g *group) (*dataKey, error) {
 
 // storedBytes counts the bytes of the messages that a group keeps.
 func storedBytes(r store.Reader, group string) (sum int64, err error) {
-	for rec, err := range r.Scan(store.Prefix(below("k", group))) {
+	for k, err := range dataKeys(r, group, false) {
 		if err != nil {
 			return 0, err
-		}
-		var k dataKey
-		if err := json.Unmarshal(rec.Value, &k); err != nil {
-			return 0, fmt.Errorf("data key of a log group: %w", err)
 		}
 		sum += k.Bytes
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	api "github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/arn"
@@ -60,7 +61,7 @@ func (p place) identified(name, identifier *string) (string, error) {
 		return "", invalid("Exactly one of logGroupName and logGroupIdentifier must be specified.")
 	case name != nil:
 		return *name, nil
-	case len(*identifier) < 4 || (*identifier)[:4] != "arn:":
+	case !strings.HasPrefix(*identifier, "arn:"):
 		return *identifier, nil
 	}
 	group, ok := p.groupOfARN(*identifier)
@@ -112,7 +113,7 @@ func (s *Service) deleteGroup(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(s.jobs.Cancel(tx, jobExpire, g.jobID()), s.schedule(tx, jobRemove, g.ID, 0, nil)); err != nil {
+		if err := errors.Join(s.jobs.Cancel(tx, jobExpire, g.ID), s.schedule(tx, jobRemove, g.ID, 0, nil)); err != nil {
 			return err
 		}
 		return tx.Delete(p.groupKey(name))
@@ -130,7 +131,7 @@ func (s *Service) setRetention(ctx context.Context, name string, days int32) err
 	return s.changeGroup(ctx, name, func(tx store.Tx, g *group) error {
 		g.Retention = days
 		if days == 0 {
-			return s.jobs.Cancel(tx, jobExpire, g.jobID())
+			return s.jobs.Cancel(tx, jobExpire, g.ID)
 		}
 		return s.scheduleExpire(tx, g, 0)
 	})
@@ -139,7 +140,7 @@ func (s *Service) setRetention(ctx context.Context, name string, days int32) err
 // chooseKey makes sure that the service may use a customer's key for a group, and returns a data key under it.
 func (s *Service) chooseKey(ctx context.Context, g *group) (*dataKey, error) {
 	a, err := arn.Parse(g.Key)
-	if err != nil || a.Service != "kms" || a.Region != g.at.region || len(a.Resource) < 5 || a.Resource[:4] != "key/" {
+	if err != nil || a.Service != "kms" || a.Region != g.at.region || len(a.Resource) < 5 || !strings.HasPrefix(a.Resource, "key/") {
 		return nil, invalid("The specified KMS key '%s' is not the ARN of a key of this region.", g.Key)
 	}
 	k, err := s.newDataKey(ctx, g)

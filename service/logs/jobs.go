@@ -11,6 +11,7 @@ import (
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/store"
+	"github.com/strongroom/strongroom/wire"
 )
 
 // The kinds of work in the background.
@@ -37,9 +38,6 @@ func (s *Service) schedule(tx store.Tx, kind, id string, after time.Duration, pa
 	return s.jobs.Schedule(tx, job.Job{Kind: kind, ID: id, Due: s.now().Add(after), Payload: payload})
 }
 
-// jobID names a group in a job.
-func (g *group) jobID() string { return g.ID }
-
 // aged says which group a job of retention is about.
 type aged struct{ Region, Account, Name string }
 
@@ -48,7 +46,7 @@ func (s *Service) scheduleExpire(tx store.Tx, g *group, after time.Duration) err
 	if err != nil {
 		return err
 	}
-	return s.schedule(tx, jobExpire, g.jobID(), after, text)
+	return s.schedule(tx, jobExpire, g.ID, after, text)
 }
 
 // expire removes the segments of a group whose last event is too old, and data keys that have nothing to open any more; then it
@@ -80,7 +78,7 @@ func (s *Service) expire(ctx context.Context, j job.Job) error {
 
 // ignoreGone is nil for a group that is not there any more.
 func ignoreGone(err error) error {
-	if err != nil && err.Error() == noGroup().Error() {
+	if wire.IsCode(err, "ResourceNotFoundException") {
 		return nil
 	}
 	return err
@@ -128,12 +126,8 @@ func (s *Service) removeSegments(ctx context.Context, group string, names []segm
 func (s *Service) dropDataKeys(ctx context.Context, group string) error {
 	return s.update(ctx, func(tx store.Tx) error {
 		var gone []string
-		for rec, err := range tx.Scan(store.Prefix(below("k", group))) {
+		for k, err := range dataKeys(tx, group, false) {
 			if err != nil {
-				return err
-			}
-			var k dataKey
-			if err := json.Unmarshal(rec.Value, &k); err != nil {
 				return err
 			}
 			if k.Segments == 0 && k.Created <= s.milliseconds()-dataKeyLife.Milliseconds() && len(gone) < removeBatch {

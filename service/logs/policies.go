@@ -2,7 +2,9 @@ package logs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 
 	api "github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/policy"
@@ -82,16 +84,19 @@ func (s *Service) readPolicy(ctx context.Context, text string) (bound map[string
 }
 
 // policyOf is what the resource policies of a place say together, or nil where there is none.
-func policyOf(r store.Reader, p place) (*policy.Document, error) {
+func (s *Service) policyOf(ctx context.Context, p place) (*policy.Document, error) {
+	return s.policies.Get(ctx, string(below("p", p.region, p.account)))
+}
+
+// loadPolicies reads the resource policies whose keys begin with prefix.
+func loadPolicies(r store.Reader, prefix []byte) (*policy.Document, error) {
 	var docs []*policy.Document
-	prefix := below("p", p.region, p.account)
-	names, err := keysBelow(r, prefix, maxPolicies)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		rec, err := get[resourcePolicy](r, p.policyKey(name))
+	for one, err := range r.Scan(store.Prefix(prefix)) {
 		if err != nil {
+			return nil, err
+		}
+		var rec resourcePolicy
+		if err := json.Unmarshal(one.Value, &rec); err != nil {
 			return nil, err
 		}
 		doc, err := policy.Parse([]byte(rec.Text), policy.Resource)
@@ -101,4 +106,13 @@ func policyOf(r store.Reader, p place) (*policy.Document, error) {
 		docs = append(docs, doc.Bind(rec.Bound).Named("the resource policy "+rec.Name))
 	}
 	return policy.Join("the resource policies of the log groups", docs...), nil
+}
+
+// stalePolicies names what a changed record makes stale: all policies of the place of a resource policy.
+func stalePolicies(k []byte) []string {
+	parts := strings.SplitN(string(k), sep, 4) // a name may hold anything
+	if len(parts) < 4 || parts[0] != "p" {
+		return nil
+	}
+	return []string{string(below(parts[:3]...))}
 }

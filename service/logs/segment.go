@@ -10,7 +10,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/store"
 )
@@ -131,7 +130,7 @@ func (s *Service) sealSegment(ctx context.Context, g *group, st *stream, k *data
 	id := seg.name.serial
 	seg.header.Blob = blobPrefix + id[len(id)-2:] + "/" + id
 	err := s.update(ctx, func(tx store.Tx) error {
-		return s.jobs.Schedule(tx, job.Job{Kind: jobSweep, ID: seg.header.Blob, Due: s.now().Add(sweepAfter)})
+		return s.schedule(tx, jobSweep, seg.header.Blob, sweepAfter, nil)
 	})
 	if err != nil {
 		return nil, err

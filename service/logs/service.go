@@ -8,6 +8,7 @@ import (
 	api "github.com/strongroom/strongroom/api/logs"
 	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/job"
+	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/resource"
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service"
@@ -29,6 +30,8 @@ type Service struct {
 	room  *service.Room
 	pager *resource.Pager
 	now   func() time.Time
+
+	policies *store.Memo[*policy.Document] // of a place, by the prefix of their keys: each call asks for them
 }
 
 var _ api.Service = (*Service)(nil)
@@ -40,13 +43,19 @@ func Open(_ context.Context, room *service.Room) (*Service, error) {
 		db: room.Store, blobs: room.Blobs, jobs: room.Jobs, log: room.Log, keys: seal.NewKeys(inside), room: room,
 		pager: resource.NewPager(room.Root.Derive("logs page tokens")), now: time.Now,
 	}
+	s.policies = store.NewMemo(s.db, loadPolicies, store.MemoOptions{Invalidates: stalePolicies})
 	s.handleJobs()
 	return s, nil
 }
 
 // Service returns what the gateway and the house need to know of s.
 func (s *Service) Service() *service.Service {
-	return &service.Service{API: api.API, Impl: s, Target: s.target}
+	return &service.Service{API: api.API, Impl: s, Target: s.target, Close: s.close}
+}
+
+func (s *Service) close() error {
+	s.policies.Close()
+	return nil
 }
 
 // milliseconds is the time as CloudWatch Logs tells it.

@@ -72,10 +72,11 @@ func (s *Service) target(ctx context.Context, c *call.Call) (call.Target, error)
 	if strings.Contains(check.Resource, ":log-stream:") && !strings.HasSuffix(check.Resource, ":") {
 		check.Type = "AWS::Logs::LogStream"
 	}
-	err := s.db.View(ctx, func(r store.Reader) (err error) {
-		if check.Policy, err = policyOf(r, p); err != nil {
-			return err
-		}
+	var err error
+	if check.Policy, err = s.policyOf(ctx, p); err != nil {
+		return call.Target{}, err
+	}
+	err = s.db.View(ctx, func(r store.Reader) error {
 		g, err := groupAt(r, p, in.group(p))
 		if err != nil {
 			return ignoreGone(err)
