@@ -31,12 +31,8 @@ func definitionKey(id tenant.ID) []byte { return tenant.Key(id, "alertmanager") 
 // definitionStatus is the status of a definition: it is active when alerts are delivered by it.
 func (s *Service) definitionStatus(id tenant.ID, d definition) *api.AlertManagerDefinitionStatus {
 	code := d.Status
-	switch {
-	case code != api.AlertManagerDefinitionStatusCodeActive || !s.alerting.pending(id, d.Modified):
-	case d.Created.Equal(d.Modified):
-		code = api.AlertManagerDefinitionStatusCodeCreating
-	default:
-		code = api.AlertManagerDefinitionStatusCodeUpdating
+	if code == api.AlertManagerDefinitionStatusCodeActive && s.alerting.pending(id, d.Modified) {
+		code = underway(d.Created.Equal(d.Modified), api.AlertManagerDefinitionStatusCodeCreating, api.AlertManagerDefinitionStatusCodeUpdating)
 	}
 	return &api.AlertManagerDefinitionStatus{StatusCode: code, StatusReason: some(d.Reason)}
 }
@@ -70,7 +66,7 @@ func (s *Service) writeDefinition(ctx context.Context, id tenant.ID, data []byte
 				out.Created = now
 			}
 			if t.DB == nil {
-				out.Status = handedLater(fresh, api.AlertManagerDefinitionStatusCodeCreating, api.AlertManagerDefinitionStatusCodeUpdating)
+				out.Status = underway(fresh, api.AlertManagerDefinitionStatusCodeCreating, api.AlertManagerDefinitionStatusCodeUpdating)
 			}
 			if also != nil {
 				if err := also(tx); err != nil {

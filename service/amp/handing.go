@@ -25,14 +25,6 @@ type handed struct {
 
 func (h *handed) nothing() bool { return h.known && len(h.rules) == 0 && h.definition == nil }
 
-// handedLater is the status of what the cluster is still to be told of, or does not take, by whether it is new.
-func handedLater[T any](fresh bool, creating, updating T) T {
-	if fresh {
-		return creating
-	}
-	return updating
-}
-
 // reachOf is what receivers may be in a workspace. Where a cluster delivers, the house's own ways of doing so are not there.
 func (a *alerting) reachOf(t *tenant.Tenant) alerts.Reach {
 	if t.DB == nil {
@@ -196,7 +188,7 @@ func (s *Service) noteNamespace(ctx context.Context, id tenant.ID, name, reason 
 		}
 		status := api.RuleGroupsNamespaceStatusCodeActive
 		if reason != "" {
-			status = handedLater(n.Created.Equal(n.Modified), api.RuleGroupsNamespaceStatusCodeCreationFailed, api.RuleGroupsNamespaceStatusCodeUpdateFailed)
+			status = underway(n.Created.Equal(n.Modified), api.RuleGroupsNamespaceStatusCodeCreationFailed, api.RuleGroupsNamespaceStatusCodeUpdateFailed)
 		}
 		if n.Status == status && n.Reason == reason {
 			return nil

@@ -205,7 +205,7 @@ type ruleMessage struct {
 
 // ruleFailed logs that a rule could not be evaluated.
 func (s *Service) ruleFailed(id tenant.ID, r rules.Rule, err error) {
-	if w := s.settingsOf(id); w != nil && w.Logging.active() {
+	if w := s.settingsOf(id); w != nil {
 		s.post(id, w.Logging, rulesStream, "ruler", ruleMessage{
 			Log: "Evaluating rule failed, err=" + err.Error(), Level: "WARN", Name: r.Name, Kind: r.Kind, Group: r.Group, Namespace: r.Namespace,
 		})
@@ -214,7 +214,7 @@ func (s *Service) ruleFailed(id tenant.ID, r rules.Rule, err error) {
 
 // alertFailed logs that a receiver was not reached. Why stands in no log: it may hold what is secret in the receiver's address.
 func (s *Service) alertFailed(id tenant.ID, receiver, kind string) {
-	if w := s.settingsOf(id); w != nil && w.Logging.active() {
+	if w := s.settingsOf(id); w != nil {
 		s.post(id, w.Logging, alertsStream, "alertmanager", ruleMessage{
 			Log: "Notify for alerts failed, receiver=" + strconv.Quote(receiver) + " integration=" + kind, Level: "ERROR",
 		})

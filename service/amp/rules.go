@@ -81,7 +81,7 @@ func (s *Service) writeRules(ctx context.Context, id tenant.ID, name string, dat
 				out.Created = now
 			}
 			if t.DB == nil {
-				out.Status = handedLater(fresh, api.RuleGroupsNamespaceStatusCodeCreating, api.RuleGroupsNamespaceStatusCodeUpdating)
+				out.Status = underway(fresh, api.RuleGroupsNamespaceStatusCodeCreating, api.RuleGroupsNamespaceStatusCodeUpdating)
 			}
 			if err := roomForRules(tx, id, name, file.Rules(), t.Limits()); err != nil {
 				return err
@@ -160,15 +160,19 @@ func (s *Service) readDocument(ctx context.Context, id tenant.ID, name string) (
 
 func placeOf(id tenant.ID) place { return place{id.Region, id.Account} }
 
+// underway is the status of rules or a definition that are not in force yet, by whether they are new.
+func underway[T any](fresh bool, creating, updating T) T {
+	if fresh {
+		return creating
+	}
+	return updating
+}
+
 // ruleStatus is the status of a namespace: it is active when its rules run.
 func (s *Service) ruleStatus(id tenant.ID, n namespace) *api.RuleGroupsNamespaceStatus {
 	code := n.Status
-	switch {
-	case code != api.RuleGroupsNamespaceStatusCodeActive || !s.alerting.pending(id, n.Modified):
-	case n.Created.Equal(n.Modified):
-		code = api.RuleGroupsNamespaceStatusCodeCreating
-	default:
-		code = api.RuleGroupsNamespaceStatusCodeUpdating
+	if code == api.RuleGroupsNamespaceStatusCodeActive && s.alerting.pending(id, n.Modified) {
+		code = underway(n.Created.Equal(n.Modified), api.RuleGroupsNamespaceStatusCodeCreating, api.RuleGroupsNamespaceStatusCodeUpdating)
 	}
 	return &api.RuleGroupsNamespaceStatus{StatusCode: code, StatusReason: some(n.Reason)}
 }

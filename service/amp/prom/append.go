@@ -91,13 +91,12 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 	switch {
-	case err == nil, errors.Is(err, (*storage.AppendPartialError)(nil)):
+	case err == nil, isPartial(err):
 		a.samples++
 		return ref, err
 	case series.IsTooMany(err):
 		return a.refuse(0, http.StatusTooManyRequests, err.Error())
-	case errors.Is(err, storage.ErrOutOfOrderSample), errors.Is(err, storage.ErrOutOfBounds),
-		errors.Is(err, storage.ErrDuplicateSampleForTimestamp), errors.Is(err, storage.ErrTooOldSample), isBadHistogram(err):
+	case isBadSample(err), isBadHistogram(err):
 		if a.write.whole {
 			return a.refuse(ref, http.StatusBadRequest, fmt.Sprintf("%v for series %s", err, ls))
 		}

@@ -65,7 +65,7 @@ const (
 )
 
 // bomb reports whether a write request would unfold to more than it can be worth. series is the number of the field
-// that holds the series: 1 in version 1, 5 in version 2.
+// that holds the series: seriesV1 or seriesV2.
 func bomb(body []byte, series uint64) bool {
 	if len(body) <= smallBody {
 		return false
@@ -127,23 +127,10 @@ func described(body []byte) func(yield func(string, metadata.Metadata) bool) {
 	}
 }
 
-// typeOf returns a metric type as Prometheus names it.
+// typeOf returns a metric type as Prometheus names it. Both versions number them alike.
 func typeOf(t prompb.MetricMetadata_MetricType) model.MetricType {
-	switch t {
-	case prompb.MetricMetadata_COUNTER:
-		return model.MetricTypeCounter
-	case prompb.MetricMetadata_GAUGE:
-		return model.MetricTypeGauge
-	case prompb.MetricMetadata_HISTOGRAM:
-		return model.MetricTypeHistogram
-	case prompb.MetricMetadata_GAUGEHISTOGRAM:
-		return model.MetricTypeGaugeHistogram
-	case prompb.MetricMetadata_SUMMARY:
-		return model.MetricTypeSummary
-	case prompb.MetricMetadata_INFO:
-		return model.MetricTypeInfo
-	case prompb.MetricMetadata_STATESET:
-		return model.MetricTypeStateset
+	if t < 0 || int(t) >= len(kindsOfMetric) {
+		return model.MetricTypeUnknown
 	}
-	return model.MetricTypeUnknown
+	return kindsOfMetric[t]
 }

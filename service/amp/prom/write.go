@@ -160,9 +160,9 @@ func (a *API) ownDecode(d *decoder, body []byte, w *write) bool {
 // seriesField is the number of the field that holds the series.
 func (w *write) seriesField() uint64 {
 	if w.whole {
-		return 1
+		return seriesV1
 	}
-	return 5
+	return seriesV2
 }
 
 // describe keeps the metadata that a request of version 1 carries.

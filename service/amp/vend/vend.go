@@ -181,12 +181,9 @@ func (q *Queue) giveBack(t Target, w *waiting) bool {
 		q.dropped.Add(int64(len(w.records)))
 		return since != nil
 	}
-	if since != nil {
-		w.records = append(w.records, since.records...)
-	}
 	q.bytes += w.bytes
 	if since != nil {
-		w.bytes += since.bytes
+		w.records, w.bytes = append(w.records, since.records...), w.bytes+since.bytes
 	}
 	q.all[t] = w
 	return true
