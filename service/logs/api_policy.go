@@ -48,7 +48,7 @@ func (s *Service) DeleteResourcePolicy(ctx context.Context, in *api.DeleteResour
 	}
 	k := here(ctx).policyKey(wire.Val(in.PolicyName))
 	return &api.DeleteResourcePolicyOutput{}, s.update(ctx, func(tx store.Tx) error {
-		there, err := exists(tx, k)
+		there, err := store.Exists(tx, k)
 		if err != nil {
 			return err
 		}

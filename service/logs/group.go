@@ -89,7 +89,7 @@ func (s *Service) changeGroup(ctx context.Context, name string, change func(stor
 // createGroup makes a group, whose key has been found usable.
 func (s *Service) createGroup(ctx context.Context, g *group, first *dataKey) error {
 	return s.update(ctx, func(tx store.Tx) error {
-		there, err := exists(tx, g.at.groupKey(g.Name))
+		there, err := store.Exists(tx, g.at.groupKey(g.Name))
 		if err != nil {
 			return err
 		}

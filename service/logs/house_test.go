@@ -220,7 +220,7 @@ func (h *testHouse) everything(group, stream string, limit int32) (messages []st
 func (h *testHouse) left(kind string) (n int) {
 	h.Helper()
 	h.ok(h.store.View(context.Background(), func(r store.Reader) error {
-		rest, err := keysBelow(r, below(kind), 0)
+		rest, err := store.KeysBelow(r, below(kind), 0)
 		n = len(rest)
 		return err
 	}))

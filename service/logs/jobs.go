@@ -167,7 +167,7 @@ func (s *Service) removeAll(ctx context.Context, group string, prefix []byte) er
 		var names []segmentName
 		err := s.db.View(ctx, func(r store.Reader) error {
 			names = nil
-			rest, err := keysBelow(r, prefix, removeBatch)
+			rest, err := store.KeysBelow(r, prefix, removeBatch)
 			for _, text := range rest {
 				n, err := parseSegmentName(text)
 				if err != nil {
@@ -193,7 +193,7 @@ func (s *Service) removeAll(ctx context.Context, group string, prefix []byte) er
 func (s *Service) removeKeys(ctx context.Context, prefix []byte) error {
 	for more := true; more; {
 		err := s.update(ctx, func(tx store.Tx) error {
-			rest, err := keysBelow(tx, prefix, removeBatch)
+			rest, err := store.KeysBelow(tx, prefix, removeBatch)
 			if err != nil {
 				return err
 			}

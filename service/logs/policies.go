@@ -43,11 +43,11 @@ func (s *Service) putPolicy(ctx context.Context, in *api.PutResourcePolicyInput)
 	at := here(ctx)
 	p := &resourcePolicy{Name: name, Text: text, Updated: s.milliseconds(), Bound: bound}
 	return p, s.update(ctx, func(tx store.Tx) error {
-		there, err := exists(tx, at.policyKey(name))
+		there, err := store.Exists(tx, at.policyKey(name))
 		if err != nil {
 			return err
 		}
-		all, err := keysBelow(tx, below("p", at.region, at.account), maxPolicies)
+		all, err := store.KeysBelow(tx, below("p", at.region, at.account), maxPolicies)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/strongroom/strongroom/store"
 	"github.com/strongroom/strongroom/wire"
@@ -31,28 +30,6 @@ func put(tx store.Tx, k []byte, v any) error {
 		return err
 	}
 	return tx.Put(k, text)
-}
-
-// exists reports whether there is a record.
-func exists(r store.Reader, k []byte) (bool, error) {
-	_, err := r.Get(k)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// keysBelow returns keys that begin with prefix, at most so many, without it.
-func keysBelow(r store.Reader, prefix []byte, most int) (rest []string, err error) {
-	scan := store.Prefix(prefix)
-	scan.KeysOnly, scan.Limit = true, most
-	for rec, err := range r.Scan(scan) {
-		if err != nil {
-			return nil, err
-		}
-		rest = append(rest, string(rec.Key[len(prefix):]))
-	}
-	return rest, nil
 }
 
 // page is one page of a listing.

@@ -62,7 +62,7 @@ func (s *Service) createStream(ctx context.Context, groupName, name string) erro
 		if err != nil {
 			return err
 		}
-		there, err := exists(tx, key("s", g.ID, name))
+		there, err := store.Exists(tx, key("s", g.ID, name))
 		if err != nil {
 			return err
 		}

@@ -125,7 +125,7 @@ func (to *attachedTo) free(r store.Reader, mine []byte) error {
 	if to.instance == nil {
 		return nil
 	}
-	names, err := keysBelow(r, linkPrefix(usesInstance, to.instance))
+	names, err := store.KeysBelow(r, linkPrefix(usesInstance, to.instance), 0)
 	if err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func idle(r store.Reader, keys ...[]byte) error {
 // componentsIdle says ConflictException when a component that is attached to the instance is being deployed: the
 // instance can't be updated then (AWS Proton API reference, UpdateServiceInstance).
 func componentsIdle(r store.Reader, instance []byte) error {
-	names, err := keysBelow(r, linkPrefix(usesInstance, instance))
+	names, err := store.KeysBelow(r, linkPrefix(usesInstance, instance), 0)
 	if err != nil {
 		return err
 	}

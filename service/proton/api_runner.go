@@ -55,7 +55,7 @@ func (s *Service) AcquireRunnerJob(ctx context.Context, in *api.AcquireRunnerJob
 func (s *Service) takeAny(ctx context.Context, p place, runner string) (*api.RunnerJob, error) {
 	var waiting []string
 	err := s.db.View(ctx, func(r store.Reader) (err error) {
-		waiting, err = keysBelow(r, within("rw", p))
+		waiting, err = store.KeysBelow(r, within("rw", p), 0)
 		return err
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ const maxBlockers = 100
 
 // block makes a blocker in the transaction of a change by hand, where the service is synchronized.
 func (s *Service) block(tx store.Tx, p place, service, instance, reason string) error {
-	synced, err := exists(tx, key("sy", p, service))
+	synced, err := store.Exists(tx, key("sy", p, service))
 	if err != nil || !synced {
 		return err
 	}
@@ -103,7 +103,7 @@ func (s *Service) UpdateServiceSyncBlocker(ctx context.Context, in *api.UpdateSe
 	p, out := here(ctx), &api.UpdateServiceSyncBlockerOutput{}
 	missing := notFound("service sync blocker", wire.Val(in.Id))
 	err := s.update(ctx, func(tx store.Tx) error {
-		rest, err := keysBelow(tx, within("bl", p))
+		rest, err := store.KeysBelow(tx, within("bl", p), 0)
 		if err != nil {
 			return err
 		}

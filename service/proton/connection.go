@@ -28,7 +28,7 @@ func connectionOf(v *connected) *api.EnvironmentAccountConnection {
 // says that it is the environment's account.
 func connectionKey(r store.Reader, p place, id string) (k []byte, mine bool, err error) {
 	k = key("ac", p, id)
-	if mine, err = exists(r, k); mine || err != nil {
+	if mine, err = store.Exists(r, k); mine || err != nil {
 		return k, mine, err
 	}
 	account, err := r.Get(key("am", p, id))
@@ -231,7 +231,7 @@ func (s *Service) ListEnvironmentAccountConnections(ctx context.Context, in *api
 		most = int(*in.MaxResults)
 	}
 	err = s.db.View(ctx, func(r store.Reader) error {
-		ids, err := keysBelow(r, prefix)
+		ids, err := store.KeysBelow(r, prefix, 0)
 		if err != nil {
 			return err
 		}

@@ -119,7 +119,7 @@ func (b byRunner) offer(ctx context.Context, p place, d *Delivery) (Progress, er
 		return Progress{}, err
 	}
 	err = b.s.update(ctx, func(tx store.Tx) error {
-		if found, err := exists(tx, r.key); err != nil || found {
+		if found, err := store.Exists(tx, r.key); err != nil || found {
 			return err
 		}
 		if err := tx.Put(waitingKey(p, d.ID), nil); err != nil {
@@ -160,7 +160,7 @@ const jobUnlog = "unlog"
 
 // removeRun forgets a deployment's commands in a transaction, and their log after it.
 func (s *Service) removeRun(tx store.Tx, p place, id string) error {
-	found, err := exists(tx, runKey(p, id))
+	found, err := store.Exists(tx, runKey(p, id))
 	if err != nil || !found {
 		return err
 	}

@@ -314,7 +314,7 @@ func (s *Service) componentOutputs(ctx context.Context, instance []byte) (*docum
 // attached returns the keys of the components that are attached to an instance.
 func (s *Service) attached(ctx context.Context, instance []byte) (keys [][]byte, err error) {
 	err = s.db.View(ctx, func(r store.Reader) error {
-		names, err := keysBelow(r, linkPrefix(usesInstance, instance))
+		names, err := store.KeysBelow(r, linkPrefix(usesInstance, instance), 0)
 		keys = nil
 		for _, n := range names {
 			keys = append(keys, []byte(n))

@@ -57,7 +57,7 @@ func (g *gathering) pipeline(ctx context.Context) error {
 func (g *gathering) siblings(ctx context.Context, own *spec.Spec, t *schema.Type) (list []render.InstanceData, err error) {
 	var names []string
 	err = g.s.db.View(ctx, func(r store.Reader) error {
-		names, err = keysBelow(r, within("si", g.p, *g.x.V.ServiceName))
+		names, err = store.KeysBelow(r, within("si", g.p, *g.x.V.ServiceName), 0)
 		return err
 	})
 	if err != nil {

@@ -13,18 +13,9 @@ func (s *Service) update(ctx context.Context, fn func(store.Tx) error) error {
 	return storeError(s.db.Update(ctx, store.TxID{}, fn))
 }
 
-// exists reports whether there is a record.
-func exists(r store.Reader, k []byte) (bool, error) {
-	_, err := r.Get(k)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // absent is nil when there is no record, else the given error.
 func absent(r store.Reader, k []byte, there error) error {
-	found, err := exists(r, k)
+	found, err := store.Exists(r, k)
 	if err == nil && found {
 		return there
 	}
@@ -61,19 +52,6 @@ func room(r store.Reader, prefix []byte, what string, most int) error {
 		return overQuota(what, most)
 	}
 	return err
-}
-
-// keysBelow returns the keys that begin with prefix, without it.
-func keysBelow(r store.Reader, prefix []byte) (rest []string, err error) {
-	scan := store.Prefix(prefix)
-	scan.KeysOnly = true
-	for rec, err := range r.Scan(scan) {
-		if err != nil {
-			return nil, err
-		}
-		rest = append(rest, string(rec.Key[len(prefix):]))
-	}
-	return rest, nil
 }
 
 // tries is how often a change is begun again when others change the same record.

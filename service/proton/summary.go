@@ -119,7 +119,7 @@ func (s *Service) GetResourcesSummary(ctx context.Context, _ *api.GetResourcesSu
 			kind kind
 			to   **api.ResourceCountsSummary
 		}{{"et", &c.EnvironmentTemplates}, {"st", &c.ServiceTemplates}, {"se", &c.Services}} {
-			names, err := keysBelow(r, within(k.kind, p))
+			names, err := store.KeysBelow(r, within(k.kind, p), 0)
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ func linked(r store.Reader, p place, provider api.RepositoryProvider, name *stri
 // at once.
 func putSync[T any](ctx context.Context, s *Service, p place, k []byte, v T, w watch, fresh bool, what, name string, check func(r store.Reader) error) error {
 	return s.update(ctx, func(tx store.Tx) error {
-		there, err := exists(tx, k)
+		there, err := store.Exists(tx, k)
 		switch {
 		case err != nil:
 			return err

@@ -33,7 +33,7 @@ func (f *serviceFollower) settle(ctx context.Context, l *look) error {
 	var names []string
 	prefix := within("is", l.p, f.name())
 	err := l.s.db.View(ctx, func(r store.Reader) (err error) {
-		names, err = keysBelow(r, prefix)
+		names, err = store.KeysBelow(r, prefix, 0)
 		return err
 	})
 	for _, name := range names {

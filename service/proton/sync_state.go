@@ -142,7 +142,7 @@ func each[T any](r store.Reader, prefix []byte) iter.Seq2[*record[T], error] {
 
 // removeBelow deletes the records below a prefix with all that is sealed of them. It is for few.
 func removeBelow(tx store.Tx, prefix []byte) error {
-	names, err := keysBelow(tx, prefix)
+	names, err := store.KeysBelow(tx, prefix, 0)
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func (s *Service) GetServiceInstanceSyncStatus(ctx context.Context, in *api.GetS
 		if err := absentRecord(r, key("sy", p, service), notFound(serviceSync, service)); err != nil {
 			return err
 		}
-		tried, err := exists(r, k) // an instance that could not be made has a status too
+		tried, err := store.Exists(r, k) // an instance that could not be made has a status too
 		if err != nil || tried {
 			return err
 		}

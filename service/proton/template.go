@@ -194,7 +194,7 @@ func (s *Service) deleteTemplate(ctx context.Context, f *family, name *string) (
 
 // absentRecord is missing when there is no record.
 func absentRecord(r store.Reader, k []byte, missing error) error {
-	found, err := exists(r, k)
+	found, err := store.Exists(r, k)
 	if err == nil && !found {
 		return missing
 	}
