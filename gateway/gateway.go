@@ -142,6 +142,7 @@ type room struct {
 	*service.Service
 	codec wire.Codec
 	doors map[*wire.Operation]*door
+	large bool // an operation has a bound of its own for its body
 }
 
 // door is an operation of a room.
@@ -203,6 +204,7 @@ func (h *house) add(s *service.Service) error {
 			op: op, room: r, implemented: op.Invoke != nil && (api.Protocol == wire.Raw || wire.Implemented(s.Impl, op)),
 			streamsIn: op.StreamsInput(), streamsOut: op.StreamsOutput(),
 		}
+		r.large = r.large || op.MaxBody > 0
 	}
 	h.rooms[api] = r
 	h.signing[api.SigningName] = append(h.signing[api.SigningName], r)

@@ -142,7 +142,7 @@ func (g *Gateway) regionOf(host string) string {
 // mostBody returns the most bytes of a body that is read whole, of the request that p is.
 func (g *Gateway) mostBody(p *passage) (int64, error) {
 	protocol := p.room.API.Protocol
-	if protocol != wire.Raw && protocol != wire.JSON10 && protocol != wire.JSON11 {
+	if protocol != wire.Raw && !p.room.large {
 		return g.limits.body(protocol), nil
 	}
 	fill(&p.req, p.r)
@@ -153,5 +153,5 @@ func (g *Gateway) mostBody(p *passage) (int64, error) {
 	case err == nil && op.MaxBody > 0:
 		return op.MaxBody, nil
 	}
-	return g.limits.Body, nil
+	return g.limits.body(protocol), nil
 }
