@@ -99,17 +99,21 @@ func TestWhatCommandsSee(t *testing.T) {
 	if err := os.WriteFile(outsideFile, []byte("seen"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, namespaces := range []bool{true, false} {
 		if err := Probe(t.Context(), nobody); err != nil && namespaces {
 			outside.Missing(t, "%v", err)
 		}
 		var out output
 		script := fmt.Sprintf(`
-env; cat %s /proc/%d/environ /root/* 2>/dev/null
+env; cat %s /proc/%d/environ %s/* 2>/dev/null
 grep -i -e CapEff -e CapBnd -e NoNewPrivs /proc/self/status; ulimit -a
 echo x > /etc/strongroom-test && echo WROTE; echo x > /usr/strongroom-test && echo WROTE
-ls -A /root /home 2>/dev/null; ls /proc | grep -c '^[0-9]*$'; unshare -Ur true && echo NESTED
-mount -t tmpfs none /tmp && echo MOUNTED; true`, outsideFile, os.Getpid())
+ls -A %s /home 2>/dev/null; ls /proc | grep -c '^[0-9]*$'; unshare -Ur true && echo NESTED
+mount -t tmpfs none /tmp && echo MOUNTED; true`, outsideFile, os.Getpid(), home, home)
 		c := Command{Dir: scratch(t), User: nobody, Output: &out, Env: []string{"PATH=/usr/bin:/bin"}, Script: script}
 		if err := run(t.Context(), &c, namespaces); err != nil {
 			t.Fatal(err, out.String())
