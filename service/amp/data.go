@@ -40,6 +40,7 @@ const (
 	below      = "/workspaces/{workspaceId}/"
 	prometheus = "api/v1/"
 	managing   = "alertmanager/"
+	previewing = "anomalydetectors/preview"
 )
 
 // both are the routes of what is asked with GET and with POST, which carries long parameters.
@@ -69,6 +70,7 @@ var dataAPI = raw.Define(wire.Service{
 	{Name: "ListAlertManagerSilences", Routes: one("GET", managing+"api/v2/silences"), ReadOnly: true},
 	{Name: "ListAlerts", Routes: one("GET", prometheus+"alerts"), ReadOnly: true},
 	{Name: "ListRules", Routes: one("GET", prometheus+"rules"), ReadOnly: true},
+	{Name: "PreviewAnomalyDetector", Routes: append(one("GET", previewing), one("POST", previewing)...), ReadOnly: true, CallTime: askTime},
 	{Name: "PutAlertManagerSilences", Routes: one("POST", managing+"api/v2/silences")},
 	{Name: "QueryMetrics", Routes: append(append(both("query", "query_range", "query_exemplars", "format_query", "parse_query"),
 		one("POST", prometheus+"read")...), one("GET", prometheus+"status/buildinfo")...), ReadOnly: true, CallTime: askTime},
@@ -117,17 +119,18 @@ func (d *data) answer(ctx context.Context, t *tenant.Tenant, id tenant.ID, in *r
 	var a *prom.Answer
 	var err error
 	if path, ok := strings.CutPrefix(in.Path, managing); ok {
-		if a, err = d.manage(ctx, t, id, path, r); err != nil {
-			return nil, err
-		}
+		a, err = d.manage(ctx, t, id, path, r)
+	} else if in.Path == previewing {
+		a, err = d.preview(ctx, t, r)
 	} else {
 		r.Path = strings.TrimPrefix(in.Path, prometheus)
 		if t.DB != nil && (r.Path == "rules" || r.Path == "alerts") {
 			r.Rules = d.s.Rules(ctx, id)
 		}
-		if a, err = d.open(t).Serve(ctx, r); err != nil {
-			return nil, err
-		}
+		a, err = d.open(t).Serve(ctx, r)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &raw.Output{Status: a.Status, Header: a.Header, Body: a.Body}, nil
 }

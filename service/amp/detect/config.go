@@ -23,10 +23,21 @@ const DefaultInterval = time.Minute
 // are larger than the defaults, because each value then costs more.
 const MaxSeries = 100
 
+// MaxQuery is how many bytes a query has at most ("RandomCutForestConfiguration", Amazon Managed Service for Prometheus API Reference).
+const MaxQuery = 8192
+
 // most is MaxSeries for a configuration.
-func (c *Config) most() int {
+func (c *Config) most() int { return c.scaled(MaxSeries) }
+
+// scaled is how many may be judged with a configuration, of n with the defaults.
+func (c *Config) scaled(n int) int {
 	const usual = rcf.DefaultShingle * rcf.DefaultSample
-	return min(max(MaxSeries*usual/(c.Shingle*c.Sample), 1), MaxSeries)
+	return min(max(n*usual/(c.Shingle*c.Sample), 1), n)
+}
+
+// tooMany says that a query gives more series than that.
+func (c *Config) tooMany() error {
+	return fmt.Errorf("%w: a detector judges %d at most with this shingleSize and sampleSize", ErrTooMany, c.most())
 }
 
 // The names of the series that a detector writes, for each series of its query.
@@ -106,6 +117,12 @@ var ErrNear = errors.New("ignoreNearExpected is out of range")
 // Check reports what is wrong with a configuration, beyond what the API's own bounds say. Defaults are filled in.
 func (c *Config) Check() error {
 	c.Interval, c.Shingle, c.Sample = cmp.Or(c.Interval, DefaultInterval), cmp.Or(c.Shingle, rcf.DefaultShingle), cmp.Or(c.Sample, rcf.DefaultSample)
+	if err := c.options(0).Check(); err != nil {
+		return err
+	}
+	if len(c.Query) > MaxQuery {
+		return fmt.Errorf("%w: longer than %d bytes", ErrQuery, MaxQuery)
+	}
 	expr, err := rules.NewParser().ParseExpr(c.Query)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrQuery, err)
@@ -149,6 +166,13 @@ func (t Turns) give() {
 	if t != nil {
 		<-t
 	}
+}
+
+// observe shows a model a value, when it is its turn.
+func (t Turns) observe(m *rcf.Detector, v float64) rcf.Result {
+	t.take()
+	defer t.give()
+	return m.Observe(v)
 }
 
 // Memory bounds what the models of a house take. Its methods may be called together.

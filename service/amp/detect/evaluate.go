@@ -83,6 +83,9 @@ func (d *detector) forget(key string) {
 // ErrTooMany says that the query of a detector gives more series than it judges, or than there is memory for.
 var ErrTooMany = errors.New("too many series")
 
+// errMemory says that there is no memory for one more model.
+var errMemory = fmt.Errorf("%w: the house has no more memory for models of detectors", ErrTooMany)
+
 // evaluate asks the query at a time, judges what it gives and writes that down. Series that are new are shown their past first.
 func (d *detector) evaluate(ctx context.Context, engine promql.QueryEngine, store rules.Store, at time.Time) error {
 	d.turn.Lock()
@@ -166,15 +169,15 @@ func (d *detector) admit(now promql.Vector) error {
 		if d.models[key] != nil {
 			continue
 		}
-		if most := d.most(); len(d.models) >= most {
-			full = fmt.Errorf("%w: a detector judges %d at most with this shingleSize and sampleSize", ErrTooMany, most)
+		if len(d.models) >= d.most() {
+			full = d.tooMany()
 			break
 		}
 		if !d.memory.take(d.size) {
-			full = fmt.Errorf("%w: the house has no more memory for models of detectors", ErrTooMany)
+			full = errMemory
 			break
 		}
-		m, err := rcf.New(d.options(d.seed(key)))
+		m, err := rcf.New(d.options(seedOf(d.ID, key)))
 		if err != nil {
 			d.memory.give(d.size)
 			return err
@@ -184,11 +187,11 @@ func (d *detector) admit(now promql.Vector) error {
 	return full
 }
 
-// seed makes the cuts of a model those of its detector and series, whenever it is trained.
-func (d *detector) seed(key string) uint64 {
+// seedOf makes the cuts of a model those of its detector and series, whenever it is trained.
+func seedOf(id, key string) uint64 {
 	h := fnv.New64a()
-	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(d.ID))))
-	h.Write([]byte(d.ID))
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(id))))
+	h.Write([]byte(id))
 	h.Write([]byte(key))
 	return h.Sum64()
 }
@@ -201,13 +204,6 @@ func (d *detector) mark(ls labels.Labels) labels.Labels {
 		b.Set(k, v)
 	}
 	return b.Set(AliasLabel, d.Alias).Set(IDLabel, d.ID).Labels()
-}
-
-// observe shows a model a value, when it is its turn.
-func (d *detector) observe(k *known, v float64) rcf.Result {
-	d.turns.take()
-	defer d.turns.give()
-	return k.model.Observe(v)
 }
 
 // train shows models that have seen nothing what their series were before, a value for each interval.
@@ -242,7 +238,7 @@ func (d *detector) train(ctx context.Context, engine promql.QueryEngine, store r
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			d.observe(k, p.F)
+			d.turns.observe(k.model, p.F)
 			k.newest = p.T
 		}
 	}
@@ -259,7 +255,7 @@ func (d *detector) judge(now promql.Vector, at int64, app storage.AppenderV2) er
 			continue
 		}
 		seen[k], k.newest, k.missing = true, at, 0
-		r := d.observe(k, s.F)
+		r := d.turns.observe(k.model, s.F)
 		if err := k.write(app, at, ValueName, s.F); err != nil {
 			return err
 		}

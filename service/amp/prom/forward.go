@@ -57,7 +57,10 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && (err != nil || out.Status >= http.StatusInternalServerError) {
 		return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("expression evaluation").Error()), nil
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return r.next(ctx, out)
 }
 
 // passWrite hands a remote write on, without the series that break a limit: they are told when all else is kept.

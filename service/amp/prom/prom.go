@@ -171,6 +171,21 @@ type Request struct {
 	Header   http.Header // it is not changed
 	Body     []byte      // the whole of it; it is not kept
 	Rules    Rules       // for rules and alerts; nil for none
+	// Then makes another answer of one whose status is 200, of what reads series, within the same bounds of time and of what runs at one
+	// moment; nil for the answer itself. What it computes takes turns of its own.
+	Then func(context.Context, *Answer) (*Answer, error)
+}
+
+// next makes of an answer what the request wants of it.
+func (r *Request) next(ctx context.Context, a *Answer) (*Answer, error) {
+	if r.Then == nil || a.Status != http.StatusOK {
+		return a, nil
+	}
+	out, err := r.Then(ctx, a)
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("what follows the query").Error()), nil
+	}
+	return out, err
 }
 
 // http returns the request as upstream's handlers take it, without what proved who sends it.
@@ -310,7 +325,8 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 	if failed := q.failed.Load(); failed != nil {
 		return nil, *failed
 	}
-	return k.answer(), nil
+	q.turn.end()
+	return r.next(ctx, k.answer())
 }
 
 // serve runs a handler, one that gives an answer up half-way too: k knows why.

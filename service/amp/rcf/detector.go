@@ -61,17 +61,31 @@ type Detector struct {
 	depth   recent // displacements, as logarithms
 }
 
-// New returns a Detector that has seen nothing.
-func New(o Options) (*Detector, error) {
+// whole returns the options with their defaults.
+func (o Options) whole() Options {
 	o.Shingle, o.Sample, o.Trees = cmp.Or(o.Shingle, DefaultShingle), cmp.Or(o.Sample, DefaultSample), cmp.Or(o.Trees, defaultTrees)
-	switch {
+	return o
+}
+
+// Check says which option is out of its bounds, or nil.
+func (o Options) Check() error {
+	switch o = o.whole(); {
 	case o.Shingle < MinShingle || o.Shingle > MaxShingle:
-		return nil, fmt.Errorf("shingle size %d is not between %d and %d", o.Shingle, MinShingle, MaxShingle)
+		return fmt.Errorf("shingle size %d is not between %d and %d", o.Shingle, MinShingle, MaxShingle)
 	case o.Sample < MinSample || o.Sample > MaxSample:
-		return nil, fmt.Errorf("sample size %d is not between %d and %d", o.Sample, MinSample, MaxSample)
+		return fmt.Errorf("sample size %d is not between %d and %d", o.Sample, MinSample, MaxSample)
 	case o.Trees < 1 || o.Trees > 1000:
-		return nil, errors.New("number of trees is not between 1 and 1000")
+		return errors.New("number of trees is not between 1 and 1000")
 	}
+	return nil
+}
+
+// New returns a Detector that has seen nothing. The error is Check's.
+func New(o Options) (*Detector, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	o = o.whole()
 	h := newHistory(o.history(), o.Shingle)
 	return &Detector{
 		o: o, forest: newForest(h, o.Trees, o.Shingle, o.Sample, 0.1/float64(o.Sample), o.Seed), point: make([]float64, 0, o.Shingle),
