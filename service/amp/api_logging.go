@@ -32,8 +32,8 @@ func (s *Service) logTo(ctx context.Context, id *string, l *logging, stream, fai
 	if err := set(&trial); err != nil {
 		return err
 	}
-	if w.Cluster {
-		l.Status, l.Reason = failed, "The series of the workspace are kept by a metrics cluster, which delivers no logs."
+	if w.Cluster && stream == rulesStream {
+		l.Status, l.Reason = failed, "The rules and alerts of the workspace run in a metrics cluster, which delivers no logs of them."
 	} else if err := s.attach(ctx, w.ID, l, stream, failed); err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (d *data) open(t *tenant.Tenant) *prom.API {
 	}
 	o := prom.Options{DB: t.DB, Limits: l, Queried: func(q prom.Query) { d.s.queried(t.ID, q) }}
 	if t.DB == nil {
-		o.Forward = d.s.forward(t.ID)
+		o.Forward, o.Wanted = d.s.forward(t.ID), func() bool { return d.s.wantsQueries(t.ID) }
 	}
 	a := prom.New(o)
 	d.apis[t] = a

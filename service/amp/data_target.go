@@ -13,6 +13,9 @@ import (
 	"github.com/strongroom/strongroom/wire/raw"
 )
 
+// shared are the operations that a resource policy counts for ("PutResourcePolicy", Amazon Managed Service for Prometheus API Reference).
+var shared = map[string]bool{"RemoteWrite": true, "QueryMetrics": true, "GetSeries": true, "GetLabels": true, "GetMetricMetadata": true}
+
 // dataTarget says what a call of the data plane acts on: a workspace of the caller's account, or one of another that has a policy
 // of its own. A workspace of another account that has none is as one that does not exist: nobody learns that it is there.
 func (s *Service) dataTarget(ctx context.Context, c *call.Call) (call.Target, error) {
@@ -25,7 +28,7 @@ func (s *Service) dataTarget(ctx context.Context, c *call.Call) (call.Target, er
 	if err != nil {
 		return call.Target{}, err
 	}
-	if w != nil {
+	if w != nil && shared[c.Op.Name] {
 		if check.Policy, err = w.Policy.document(id.ARN()); err != nil {
 			return call.Target{}, err
 		}

@@ -149,8 +149,8 @@ func (s *Service) makeDetector(ctx context.Context, w tenant.ID, alias string, t
 	now := s.at()
 	d = detector{ID: "ad-" + call.NewID(), Alias: alias, Created: now, Modified: now, Rev: newRevision()}
 	return d, s.inWorkspace(ctx, w, func(t *tenant.Tenant) error {
-		if t.DB == nil {
-			return invalid("workspaceId", "The workspace %s is kept by a metrics cluster. Anomaly detectors of this house can't read it.", w.Workspace)
+		if _, err := s.seriesOf(t); err != nil {
+			return err
 		}
 		return t.PutDocument(ctx, detectorDocument(d.ID), text, func(tx store.Tx) error {
 			for rec, err := range tx.Scan(store.Prefix(detectorsOf(w))) {
@@ -207,10 +207,27 @@ func (w *worker) readDetectors(ctx context.Context, t *tenant.Tenant) error {
 		return nil
 	}
 	if w.detectors == nil {
-		w.detectors = detect.New(detect.Options{Source: source{w}, Engine: w.a.engine, Memory: w.a.memory, Turns: w.a.turns, Lost: w.lose})
+		w.detectors = detect.New(detect.Options{Source: watched{w}, Memory: w.a.memory, Turns: w.a.turns, Lost: w.lose})
 	}
 	w.detectors.Set(all)
 	return nil
+}
+
+// watched lends the series of the workspace to its detectors.
+type watched struct{ w *worker }
+
+// Use opens the workspace, after its key was found usable.
+func (x watched) Use(ctx context.Context) (detect.Store, func(), error) {
+	t, release, err := x.w.a.s.tenants.Use(alone(ctx), x.w.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := x.w.a.s.seriesOf(t)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return store, release, nil
 }
 
 func (w *worker) stopDetectors() {

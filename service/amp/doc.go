@@ -29,6 +29,7 @@
 //	alertmanager.go             the definition of the alert manager
 //	alerting.go worker.go       who runs rules and alert managers, as long as keys can be used
 //	detector.go                 anomaly detectors, which package detect runs
+//	preview.go                  what a detector would say of a range of time
 //	target.go                   what a call acts on, the condition keys of policies
 //	elsewhere.go handing.go     workspaces that a metrics cluster keeps, over package cluster
 //	scraperlog.go               logs of scrapers

@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/service/amp/cluster"
+	"github.com/strongroom/strongroom/service/amp/detect"
 	"github.com/strongroom/strongroom/service/amp/prom"
 	"github.com/strongroom/strongroom/service/amp/tenant"
 	"github.com/strongroom/strongroom/store"
@@ -40,6 +41,17 @@ const (
 var errNoCluster = &wire.Error{
 	Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable,
 	Message: "The workspace is kept by a metrics cluster, and this house is not connected to one (metrics-backend).",
+}
+
+// seriesOf returns the series of an open workspace for what the house does with them by itself, whoever keeps them.
+func (s *Service) seriesOf(t *tenant.Tenant) (detect.Store, error) {
+	switch {
+	case t.DB != nil:
+		return detect.Local{Store: t.DB, Engine: s.alerting.engine}, nil
+	case s.cluster != nil:
+		return s.cluster.Store(t.ID.Workspace, t.Context), nil
+	}
+	return nil, errNoCluster
 }
 
 // openCluster connects the service to the operator's cluster; nil where there is none.

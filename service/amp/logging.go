@@ -228,15 +228,26 @@ type queryMessage struct {
 	Start     string `json:"start,omitempty"`
 	End       string `json:"end,omitempty"`
 	Step      string `json:"step,omitempty"`
-	Samples   string `json:"samples"`
+	Samples   string `json:"samples,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
 	Dashboard string `json:"dashboardUid,omitempty"`
 	Panel     string `json:"panelId,omitempty"`
 }
 
-// heavy reports whether the owner of a workspace wants to be told of a query that has processed so many samples.
+// heavy reports whether the owner of a workspace wants to be told of a query that has processed so many samples. One that nobody has counted is
+// told of where he wants to know of all.
 func (w *workspace) heavy(samples int64) bool {
-	return w != nil && w.Queries.active() && samples > wire.Val(w.Queries.Filter)
+	if w == nil || !w.Queries.active() {
+		return false
+	}
+	most := wire.Val(w.Queries.Filter)
+	return samples > most || samples == prom.UnknownSamples && most == 0
+}
+
+// wantsQueries reports whether the owner of a workspace wants to be told of any query.
+func (s *Service) wantsQueries(id tenant.ID) bool {
+	w := s.settingsOf(id)
+	return w != nil && w.Queries.active()
 }
 
 // queried logs a query that has processed more than the owner of the workspace wants to know of.
@@ -246,8 +257,11 @@ func (s *Service) queried(id tenant.ID, q prom.Query) {
 		return
 	}
 	m := queryMessage{
-		Query: q.Text, Type: "instant", Start: millis(q.Start), Samples: strconv.FormatInt(q.Samples, 10),
+		Query: q.Text, Type: "instant", Start: millis(q.Start),
 		UserAgent: q.Header.Get("User-Agent"), Dashboard: q.Header.Get("X-Dashboard-Uid"), Panel: q.Header.Get("X-Panel-Id"),
+	}
+	if q.Samples != prom.UnknownSamples {
+		m.Samples = strconv.FormatInt(q.Samples, 10)
 	}
 	if q.Step > 0 {
 		m.Type, m.End, m.Step = "range", millis(q.End), strconv.FormatInt(q.Step.Milliseconds(), 10)

@@ -80,8 +80,8 @@ func (s *Service) destination(ctx context.Context, d *api.Destination) (*workspa
 	switch {
 	case w.Key != "":
 		return nil, invalid("destination", "The workspace %s is encrypted with a customer managed key. Scrapers can't write to it.", w.ID.Workspace)
-	case w.Cluster:
-		return nil, invalid("destination", "The workspace %s is kept by a metrics cluster. Scrapers of this house can't write to it.", w.ID.Workspace)
+	case w.Cluster && s.cluster == nil:
+		return nil, errNoCluster
 	case !w.usable():
 		return nil, busy(w)
 	}
@@ -176,24 +176,29 @@ func (s *Service) startScraper(ctx context.Context, x *scraper) error {
 		return err
 	}
 	at, id := x.place(), x.ID
-	return s.scrapers.Start(x.ID, x.Rev, c, &scraped{s.tenants, x.workspace()}, func(e scrape.Event) { s.scraperTold(at, id, e) })
+	return s.scrapers.Start(x.ID, x.Rev, c, &scraped{s, x.workspace()}, func(e scrape.Event) { s.scraperTold(at, id, e) })
 }
 
 // scraped is a workspace as a scraper writes to it: it is opened for each scrape, so that it may be closed between two.
 type scraped struct {
-	tenants *tenant.Tenants
-	id      tenant.ID
+	s  *Service
+	id tenant.ID
 }
 
 var _ storage.AppendableV2 = (*scraped)(nil)
 
 // AppenderV2 returns an appender whose Commit is durable, or one that takes nothing.
 func (x *scraped) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	t, done, err := x.tenants.Use(context.WithoutCancel(ctx), x.id)
+	t, done, err := x.s.tenants.Use(context.WithoutCancel(ctx), x.id)
 	if err != nil {
 		return refusing{err: err}
 	}
-	return &releasing{AppenderV2: t.DB.AppenderV2(ctx), done: done}
+	to, err := x.s.seriesOf(t)
+	if err != nil {
+		done()
+		return refusing{err: err}
+	}
+	return &releasing{AppenderV2: to.AppenderV2(ctx), done: done}
 }
 
 // releasing gives the workspace back with the end of the transaction.

@@ -62,8 +62,8 @@ func (w *worker) look(ctx context.Context) {
 		w.tried = time.Now()
 	}
 	stale := w.stale.Load()
-	if !stale && w.handed.nothing() && w.rules == nil && w.alerts == nil && w.elsewhere(ctx) {
-		return // the cluster runs nothing that a key could be lost for
+	if !stale && w.handed.nothing() && w.rules == nil && w.alerts == nil && w.detectors == nil && w.elsewhere(ctx) {
+		return // nothing runs that a key could be lost for, here or in the cluster
 	}
 	if stale && time.Since(w.tried) < alertingEvery/2 || !stale && time.Since(w.proven) < alertingProof {
 		return
@@ -118,16 +118,22 @@ func (w *worker) refresh(ctx context.Context, read bool) error {
 	if !read {
 		return nil
 	}
+	run := w.run
 	if t.DB == nil {
-		return w.hand(ctx, t)
+		run = w.hand
 	}
-	if err := w.readDefinition(ctx, t); err != nil {
-		return err
-	}
-	if err := w.readRules(ctx, t); err != nil {
+	if err := run(ctx, t); err != nil {
 		return err
 	}
 	return w.readDetectors(ctx, t)
+}
+
+// run runs the alert manager and the rules that the workspace has.
+func (w *worker) run(ctx context.Context, t *tenant.Tenant) error {
+	if err := w.readDefinition(ctx, t); err != nil {
+		return err
+	}
+	return w.readRules(ctx, t)
 }
 
 // alone is a context in which nobody calls but the service itself.

@@ -201,7 +201,7 @@ func TestA21_ResourcePolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(`["aps:QueryMetrics","aps:GetLabels","aps:DeleteWorkspace","aps:DescribeWorkspace","aps:UpdateWorkspaceAlias"]`)
+	put(`["aps:QueryMetrics","aps:GetLabels","aps:DeleteWorkspace","aps:DescribeWorkspace","aps:UpdateWorkspaceAlias","aps:ListRules","aps:PreviewAnomalyDetector"]`)
 	if status, got := they.get("label/__name__/values"); status != 200 || got != `["mine"]` {
 		t.Errorf("what the policy opens: got %d %s", status, got)
 	}
@@ -213,6 +213,12 @@ func TestA21_ResourcePolicy(t *testing.T) {
 	}
 	if status, got := they.get("series", "match[]", "mine"); status != 403 {
 		t.Errorf("what it does not open: got %d %s, want 403", status, got)
+	}
+	if status, got := they.get("rules"); status != 403 {
+		t.Errorf("what no policy opens: got %d %s, want 403", status, got)
+	}
+	if status, got := they.preview("GET", "RCF(avg(mine))", at, 1, 60); status != 403 {
+		t.Errorf("what no policy opens: got %d %s, want 403", status, got)
 	}
 	foreign := h.As(other).AMP()
 	_, err := foreign.DescribeWorkspace(ctx, &amp.DescribeWorkspaceInput{WorkspaceId: &id})

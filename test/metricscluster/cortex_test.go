@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/amp"
+	amptypes "github.com/aws/aws-sdk-go-v2/service/amp/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -217,7 +218,8 @@ func TestRealCortex(t *testing.T) {
 		}
 	}
 	configure("{}\n")
-	h := house.Start(t, "--listen", at[0], "--config", settings)
+	to := target(t)
+	h := house.Start(t, "--listen", at[0], "--config", settings, "--scrape-address", to)
 	admin := h.AsAdmin()
 	if _, err := admin.S3().CreateBucket(ctx, &s3.CreateBucketInput{
 		Bucket: aws.String("metrics"), CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: house.Region},
@@ -266,6 +268,8 @@ func TestRealCortex(t *testing.T) {
 	}
 	code, text := one.query("sum(")
 	one.wantError(http.StatusBadRequest, "an expression that is none", code, text)
+
+	watchCortex(t, h, sealed, plain, to)
 
 	// Blocks and rules are in the bucket, under the key of the workspace.
 	keep(t, admin, sealed)
@@ -341,6 +345,50 @@ func TestRealCortex(t *testing.T) {
 	two.wantError(http.StatusServiceUnavailable, "a write with the cluster killed", code, text)
 	code, text = two.query("of_two")
 	two.wantError(http.StatusServiceUnavailable, "a query with the cluster killed", code, text)
+}
+
+// watchCortex lets the house run detectors and scrapers, and log queries, of workspaces that a Cortex keeps.
+func watchCortex(t *testing.T, h *house.House, sealed, plain, to string) {
+	t.Helper()
+	admin, one, two := h.AsAdmin(), clientOf(t, h, h.Admin, sealed), clientOf(t, h, h.Admin, plain)
+	id := detector(t, admin, sealed, "avg(of_one)")
+	soon(t, "the detector is active", func() bool {
+		code, reason := detectorStatus(t, admin, sealed, id)
+		if reason != "" {
+			t.Logf("%s: %s", code, reason)
+		}
+		return code == amptypes.AnomalyDetectorStatusCodeActive
+	})
+	_, text := one.query(`anomaly_detector:value{anomaly_detector_alias="load",anomaly_detector_id="` + id + `"}`)
+	if !strings.Contains(text, `"42"`) {
+		t.Errorf("the detector has written %s", text)
+	}
+	one.wantPreview("RCF(avg(vector(time())), 4, 256)")
+
+	arn, find := logGroup(t, h)
+	queries, err := admin.AMP().CreateQueryLoggingConfiguration(ctx, &amp.CreateQueryLoggingConfigurationInput{WorkspaceId: &plain, Destinations: []amptypes.LoggingDestination{{
+		CloudWatchLogs: &amptypes.CloudWatchLogDestination{LogGroupArn: &arn}, Filters: &amptypes.LoggingFilter{QspThreshold: aws.Int64(0)},
+	}}})
+	if err != nil || queries.Status.StatusCode != amptypes.QueryLoggingConfigurationStatusCodeActive {
+		t.Fatalf("logs of queries: %+v, %v", queries, err)
+	}
+	if _, err := scraper(t, h, plain, to); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the scraper has written", func() bool {
+		_, text := two.query("scraped_metric")
+		if strings.Contains(text, "stats") {
+			t.Fatalf("an answer has what nobody asked for: %s", text)
+		}
+		return strings.Contains(text, `"7"`)
+	})
+	soon(t, "what is known of the metric", func() bool {
+		_, text := two.do("GET", "api/v1/metadata", nil)
+		return strings.Contains(text, "scraped_metric")
+	})
+	soon(t, "the query is logged with what it cost", func() bool {
+		return len(find(`{ $.message.query = "scraped_metric" && $.message.samples = "1" }`)) > 0
+	})
 }
 
 func objects(t testing.TB, a house.Account) (names []string) {

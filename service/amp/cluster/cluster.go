@@ -219,16 +219,21 @@ func (c *Cluster) rest(err error) {
 // restTime is how long a cluster that did not answer is left alone by work in the background, of which there may be some for each workspace.
 const restTime = 5 * time.Second
 
-// ask is do for the house itself, within a time. It does not try again what has just failed for all.
+// ask is do for the house itself, within the time of a request.
 func (c *Cluster) ask(ctx context.Context, r request) (*response, error) {
+	return c.within(ctx, c.timeout, r)
+}
+
+// within is do for the house itself, within a time. It does not try again what has just failed for all.
+func (c *Cluster) within(ctx context.Context, d time.Duration, r request) (*response, error) {
 	if c.away.Load() && time.Since(time.Unix(0, c.lostAt.Load())) < restTime {
 		return nil, ErrAway
 	}
-	within, cancel := context.WithTimeout(ctx, c.timeout)
+	bound, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	out, err := c.do(within, r)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		c.rest(within.Err())
+	out, err := c.do(bound, r)
+	if err != nil && bound.Err() != nil && ctx.Err() == nil {
+		c.rest(bound.Err())
 	}
 	return out, err
 }

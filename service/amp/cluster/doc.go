@@ -19,6 +19,8 @@
 //	cluster.go    Cluster: connections, requests
 //	paths.go      where Cortex and Mimir have what
 //	forward.go    Prometheus's and Alertmanager's HTTP API
+//	store.go      Store: the series of a tenant, for the house's own detectors
+//	append.go     and what it writes itself, for its scrapers too
 //	config.go     rule groups, definitions of alert managers, deletion of tenants
 //	overrides.go  the overrides, written and read back
 package cluster

@@ -55,12 +55,14 @@ type source struct {
 	away atomic.Bool
 }
 
-func (s *source) Use(context.Context) (rules.Store, func(), error) {
+func (s *source) Use(context.Context) (Store, func(), error) {
 	if s.away.Load() {
 		return nil, nil, errKey
 	}
-	return s.db, func() {}, nil
+	return s.store(), func() {}, nil
 }
+
+func (s *source) store() Store { return Local{s.db, newEngine()} }
 
 func openStore(t *testing.T) *source {
 	t.Helper()
@@ -142,7 +144,7 @@ func config(t *testing.T, change func(*Config)) Detector {
 
 func (s *source) evaluate(t *testing.T, d *detector, i int) error {
 	t.Helper()
-	return d.evaluate(t.Context(), newEngine(), s.db, base.Add(time.Duration(i)*step))
+	return d.evaluate(t.Context(), s.store(), base.Add(time.Duration(i)*step))
 }
 
 // TestEvaluate: of two series one has a spike. It is found, the other is quiet; both have bands around their values, and all labels.
@@ -293,7 +295,7 @@ func TestManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lost atomic.Int64
-	m := New(Options{Source: s, Engine: newEngine(), Lost: func(error) { lost.Add(1) }})
+	m := New(Options{Source: s, Lost: func(error) { lost.Add(1) }})
 	defer m.Stop()
 	wait := func(what string, ok func() bool) {
 		t.Helper()

@@ -20,6 +20,8 @@
 // # Map
 //
 //	config.go    what a detector is told, and whether it may be
+//	store.go     Store: the series of a workspace, here or elsewhere
 //	manager.go   Manager: when detectors run
 //	evaluate.go  one evaluation: ask, judge, write
+//	preview.go   what a detector would say of a range of time, written nowhere
 package detect

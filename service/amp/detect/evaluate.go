@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/prometheus/storage"
 
 	"github.com/strongroom/strongroom/service/amp/rcf"
-	"github.com/strongroom/strongroom/service/amp/rules"
 )
 
 // detector is a detector that runs. Its models belong to whoever evaluates it.
@@ -87,7 +86,7 @@ var ErrTooMany = errors.New("too many series")
 var errMemory = fmt.Errorf("%w: the house has no more memory for models of detectors", ErrTooMany)
 
 // evaluate asks the query at a time, judges what it gives and writes that down. Series that are new are shown their past first.
-func (d *detector) evaluate(ctx context.Context, engine promql.QueryEngine, store rules.Store, at time.Time) error {
+func (d *detector) evaluate(ctx context.Context, store Store, at time.Time) error {
 	d.turn.Lock()
 	defer func() {
 		d.turn.Unlock()
@@ -98,12 +97,12 @@ func (d *detector) evaluate(ctx context.Context, engine promql.QueryEngine, stor
 	if d.gone.Load() {
 		return nil
 	}
-	now, err := d.ask(ctx, engine, store, at)
+	now, err := d.ask(ctx, store, at)
 	if err != nil {
 		return err
 	}
 	full := d.admit(now)
-	if err := d.train(ctx, engine, store, at); err != nil {
+	if err := d.train(ctx, store, at); err != nil {
 		return err
 	}
 	app := store.AppenderV2(ctx)
@@ -117,47 +116,15 @@ func (d *detector) evaluate(ctx context.Context, engine promql.QueryEngine, stor
 }
 
 // ask returns the series of the query at a time, in the order of their labels.
-func (d *detector) ask(ctx context.Context, engine promql.QueryEngine, store rules.Store, at time.Time) (promql.Vector, error) {
-	q, err := engine.NewInstantQuery(ctx, store, nil, d.Query, at)
+func (d *detector) ask(ctx context.Context, store Store, at time.Time) (promql.Vector, error) {
+	all, err := store.Instant(ctx, d.Query, at)
 	if err != nil {
 		return nil, err
 	}
-	defer q.Close()
-	res := q.Exec(ctx)
-	if res.Err != nil {
-		return nil, failed(res.Err)
-	}
-	all, err := res.Vector()
-	if err != nil {
-		return nil, err
-	}
-	all = slices.DeleteFunc(slices.Clone(all), func(s promql.Sample) bool { return s.H != nil }) // no number
+	all = slices.DeleteFunc(all, func(s promql.Sample) bool { return s.H != nil }) // no number
 	slices.SortFunc(all, func(a, b promql.Sample) int { return labels.Compare(a.Metric, b.Metric) })
 	return all, nil
 }
-
-// failed says of an error of the engine what may be told: some repeat labels of series.
-func failed(err error) error {
-	var samples promql.ErrTooManySamples
-	var series promql.ErrTooManySeries
-	var timeout promql.ErrQueryTimeout
-	var canceled promql.ErrQueryCanceled
-	for _, known := range []any{&samples, &series, &timeout, &canceled} {
-		if errors.As(err, known) {
-			return err
-		}
-	}
-	return &hidden{"the query failed", err}
-}
-
-// hidden is an error whose text is not told, because it may repeat labels.
-type hidden struct {
-	what string
-	err  error
-}
-
-func (h *hidden) Error() string { return h.what }
-func (h *hidden) Unwrap() error { return h.err }
 
 func keyOf(ls labels.Labels) string { return string(ls.Bytes(nil)) }
 
@@ -207,7 +174,7 @@ func (d *detector) mark(ls labels.Labels) labels.Labels {
 }
 
 // train shows models that have seen nothing what their series were before, a value for each interval.
-func (d *detector) train(ctx context.Context, engine promql.QueryEngine, store rules.Store, at time.Time) error {
+func (d *detector) train(ctx context.Context, store Store, at time.Time) error {
 	fresh := false
 	for _, k := range d.models {
 		fresh = fresh || k.newest == math.MinInt64
@@ -216,16 +183,7 @@ func (d *detector) train(ctx context.Context, engine promql.QueryEngine, store r
 		return nil
 	}
 	last := at.Add(-d.Interval)
-	q, err := engine.NewRangeQuery(ctx, store, nil, d.Query, last.Add(-d.Interval*time.Duration(d.options(0).Warm()-1)), last, d.Interval)
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	res := q.Exec(ctx)
-	if res.Err != nil {
-		return failed(res.Err)
-	}
-	past, err := res.Matrix()
+	past, err := store.Range(ctx, d.Query, last.Add(-d.Interval*time.Duration(d.options(0).Warm()-1)), last, d.Interval)
 	if err != nil {
 		return err
 	}

@@ -4,16 +4,11 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/prometheus/prometheus/promql"
-
-	"github.com/strongroom/strongroom/service/amp/rules"
 )
 
 // Options of a Manager.
 type Options struct {
-	Source rules.Source
-	Engine promql.QueryEngine
+	Source Source
 	Memory *Memory // of the house; nil for any amount
 	Turns  Turns   // of the house; nil for any number
 	// Lost is told why the store could not be used, each time. It must not wait for the manager.
@@ -139,7 +134,7 @@ func (m *Manager) next(now time.Time) (first *detector, at time.Time, wait time.
 func (m *Manager) evaluate(d *detector, at time.Time) {
 	store, release, err := m.o.Source.Use(m.ctx)
 	if err == nil {
-		err = d.evaluate(m.ctx, m.o.Engine, store, at)
+		err = d.evaluate(m.ctx, store, at)
 		release()
 		if m.ctx.Err() == nil {
 			d.ended(err)

@@ -18,12 +18,12 @@ func TestParseRCF(t *testing.T) {
 		shingle, sample int
 		above, below    rcf.Near
 	}{
-		"RCF(avg(up))":                         {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
-		" RCF ( avg(up) ) ":                    {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
-		"RCF(avg(vector(time())), 8, 512)":     {"avg(vector(time()))", 8, 512, rcf.Near{}, rcf.Near{}},
-		"RCF(avg(up),,,,,1.0,1.5)":             {"avg(up)", 8, 256, rcf.Near{Ratio: 1}, rcf.Near{Ratio: 1.5}},
-		"RCF(avg(up),16,,2e3,4)":               {"avg(up)", 16, 256, rcf.Near{Amount: 2000}, rcf.Near{Amount: 4}},
-		"RCF(avg(up),,,,)":                     {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
+		"RCF(avg(up))":                           {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
+		" RCF ( avg(up) ) ":                      {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
+		"RCF(avg(vector(time())), 8, 512)":       {"avg(vector(time()))", 8, 512, rcf.Near{}, rcf.Near{}},
+		"RCF(avg(up),,,,,1.0,1.5)":               {"avg(up)", 8, 256, rcf.Near{Ratio: 1}, rcf.Near{Ratio: 1.5}},
+		"RCF(avg(up),16,,2e3,4)":                 {"avg(up)", 16, 256, rcf.Near{Amount: 2000}, rcf.Near{Amount: 4}},
+		"RCF(avg(up),,,,)":                       {"avg(up)", 8, 256, rcf.Near{}, rcf.Near{}},
 		`RCF(sum by (a, b) (x{c=",)", d="\""}))`: {`sum by (a, b) (x{c=",)", d="\""})`, 8, 256, rcf.Near{}, rcf.Near{}},
 		"RCF(max(clamp(x[5m:1m] offset 5m, 1, 2)) # why, not\n, 4)": {"", 0, 0, rcf.Near{}, rcf.Near{}}, // clamp takes no range
 		"RCF(quantile(0.9, clamp(x, 1, 2)) # why, not\n, 4)":        {"quantile(0.9, clamp(x, 1, 2)) # why, not", 4, 256, rcf.Near{}, rcf.Near{}},

@@ -27,6 +27,7 @@
 //	append.go   the appender that holds the limits
 //	scan.go     what a protobuf message would unfold to; its metadata
 //	forward.go  requests for series that another system keeps
+//	cost.go     what queries cost that another system has answered
 //	screen.go   which series of a write break a limit, before it is handed on
 //	query.go    the engine and the queryables with the limits of queries
 //	answer.go   answers that are kept until the call is recorded

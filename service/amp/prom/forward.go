@@ -44,7 +44,8 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 	q := &request{api: a, limits: a.limits.Load()}
 	ctx, cancel := context.WithTimeout(ctx, q.limits.queryTime())
 	defer cancel()
-	if refused := q.check(r.http(ctx, "/"+r.Path), r.Path); refused != nil {
+	h := r.http(ctx, "/"+r.Path)
+	if refused := q.check(h, r.Path); refused != nil {
 		return refused, nil
 	}
 	if reads {
@@ -53,13 +54,15 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 		}
 		defer a.queries.leave()
 	}
-	out, err := a.forward(ctx, r)
+	c := a.costsOf(r, h.Form)
+	out, err := a.forward(ctx, c.request(r))
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && (err != nil || out.Status >= http.StatusInternalServerError) {
 		return failure(http.StatusServiceUnavailable, "timeout", promql.ErrQueryTimeout("expression evaluation").Error()), nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	c.tell(a.told, out)
 	return r.next(ctx, out)
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Forward Forward
 	// Queried is told of each query that has run, before it is answered; nil for nobody. It must be quick.
 	Queried func(Query)
+	// Wanted reports whether Queried is to be told of a query that Forward answers, since that has to be asked what it cost; nil for never.
+	Wanted func() bool
 }
 
 // Query is a query that has run.
@@ -48,14 +50,18 @@ type Query struct {
 	Text       string
 	Start, End time.Time
 	Step       time.Duration // 0 for a query at one time
-	Samples    int64         // that were processed
+	Samples    int64         // that were processed; UnknownSamples where nobody says how many
 	Header     http.Header   // of its request; not to be changed
 }
+
+// UnknownSamples is how many samples were processed where another system has answered and does not say.
+const UnknownSamples = -1
 
 // API is the HTTP API of a workspace. Its methods may be called together.
 type API struct {
 	db     *series.DB
 	told   func(Query)
+	wanted func() bool
 	limits atomic.Pointer[Limits]
 	router *route.Router
 	read   http.Handler // remote read
@@ -73,7 +79,7 @@ type API struct {
 
 // New returns the API of a workspace. It takes nothing over: the DB stays the caller's.
 func New(o Options) *API {
-	a := &API{db: o.DB, told: o.Queried, router: route.New(), known: newKnown(), writes: newGate(atOnce(), waitingWrites), queries: newGate(o.Limits.queries())}
+	a := &API{db: o.DB, told: o.Queried, wanted: o.Wanted, router: route.New(), known: newKnown(), writes: newGate(atOnce(), waitingWrites), queries: newGate(o.Limits.queries())}
 	a.limits.Store(&o.Limits)
 	a.decode = a.ownDecode
 	if o.Forward != nil {
