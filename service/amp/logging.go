@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -153,7 +154,8 @@ func (s *Service) admit(ctx context.Context, t vend.Target) error {
 	return err
 }
 
-// logged is a record of a log, in the form of AWS's records as far as they are known to us: see docs/amp.md on what is ours.
+// logged is a record of a log as AWS has it ("Troubleshooting Ruler", "Troubleshooting Alertmanager", "Managing the query cost", Amazon Managed Service for
+// Prometheus User Guide).
 type logged struct {
 	Workspace string `json:"workspaceId"`
 	Message   any    `json:"message"`
@@ -207,7 +209,8 @@ type ruleMessage struct {
 func (s *Service) ruleFailed(id tenant.ID, r rules.Rule, err error) {
 	if w := s.settingsOf(id); w != nil {
 		s.post(id, w.Logging, rulesStream, "ruler", ruleMessage{
-			Log: "Evaluating rule failed, err=" + err.Error(), Level: "WARN", Name: r.Name, Kind: r.Kind, Group: r.Group, Namespace: r.Namespace,
+			Log:   fmt.Sprintf("Evaluating rule failed, name=%s, group=%s, namespace=%s, err=%v", r.Name, r.Group, r.Namespace, err),
+			Level: "ERROR", Name: r.Name, Group: r.Group, Namespace: r.Namespace,
 		})
 	}
 }

@@ -101,19 +101,22 @@ func (s *Service) changeScraper(ctx context.Context, id *string, change func(*sc
 	})
 }
 
-// scraperRecord is a record of the log of a scraper.
+// scraperRecord is a record of the log of a scraper ("Monitor collectors with vended logs", Amazon Managed Service for Prometheus User Guide). The
+// examples there name the scraper in two ways: whoever looks for one of them finds it.
 type scraperRecord struct {
 	Component string         `json:"component"`
 	Timestamp string         `json:"timestamp"`
 	Message   scraperMessage `json:"message"`
+	Config    string         `json:"scrapeConfigId"`
 	Scraper   string         `json:"scraperId"`
 }
 
 type scraperMessage struct {
-	Log    string `json:"log"`
-	Level  string `json:"level"`
-	Job    string `json:"job,omitempty"`
-	Target string `json:"targetUrl,omitempty"`
+	Message string `json:"message"`
+	Level   string `json:"level"`
+	Pool    string `json:"scrape_pool,omitempty"`
+	Target  string `json:"target,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // scraperTold logs what went wrong with a scraper.
@@ -129,7 +132,7 @@ func (s *Service) scraperTold(p place, id string, e scrape.Event) {
 		return
 	}
 	s.postRecord(scraperSource(p, id), &x.Logging.logging, scraperStream, scraperRecord{
-		Component: e.Component, Timestamp: s.at().Format(time.RFC3339Nano), Scraper: id,
-		Message: scraperMessage{Log: e.Text, Level: e.Level, Job: e.Job, Target: e.Target},
+		Component: e.Component, Timestamp: s.at().Format("2006-01-02T15:04:05.000Z07:00"), Config: id, Scraper: id,
+		Message: scraperMessage{Message: e.Text, Level: e.Level, Pool: e.Job, Target: e.Target, Error: e.Error},
 	})
 }

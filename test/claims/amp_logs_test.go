@@ -95,10 +95,10 @@ func TestLogs_OfManagedPrometheus(t *testing.T) {
 		return messages
 	}
 	for what, pattern := range map[string]string{
-		"a rule that fails":     `{ $.component = "ruler" && $.message.name = "failingrecord" && $.message.group = "failinggroup" && $.message.namespace = "ns" && $.message.level = "WARN" }`,
+		"a rule that fails":     `{ $.component = "ruler" && $.message.name = "failingrecord" && $.message.group = "failinggroup" && $.message.namespace = "ns" && $.message.level = "ERROR" && $.message.log = "Evaluating rule failed, name=failingrecord, group=failinggroup, namespace=ns, err=*" }`,
 		"an alert that is lost": `{ $.component = "alertmanager" && $.message.log = "*canaryreceiver*webhook*" }`,
 		"a query that costs":    `{ $.component = "query-frontend" && $.message.query = "sum(logged)" && $.message.samples = "3" && $.workspaceId = "` + id + `" }`,
-		"a scrape that fails":   `{ $.component = "COLLECTOR" && $.message.log = "Scrape failed*" && $.message.targetUrl = "*127.0.0.1:9/*" && $.scraperId = "` + *scraper.ScraperId + `" }`,
+		"a scrape that fails":   `{ $.component = "COLLECTOR" && $.message.message = "Scrape failed" && $.message.target = "*127.0.0.1:9/*" && $.message.error = "*" && $.scrapeConfigId = "` + *scraper.ScraperId + `" && $.scraperId = "` + *scraper.ScraperId + `" }`,
 	} {
 		soon(t, what, func() bool { return len(found(pattern)) > 0 })
 	}

@@ -277,7 +277,7 @@ func scrapeAndLog(t *testing.T, f *Fake, h *house.House, sealed, plain, to strin
 	})
 	f.Answer("/api/v1/push", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTooManyRequests) })
 	soon(t, "the scraper's log says that a write failed", func() bool {
-		return len(find(`{ $.component = "COLLECTOR" && $.message.log = "*status 429*" && $.scraperId = "`+id+`" }`)) > 0
+		return len(find(`{ $.component = "EXPORTER" && $.message.error = "*status 429*" && $.scraperId = "`+id+`" }`)) > 0
 	})
 	f.Answer("/api/v1/push", nil)
 

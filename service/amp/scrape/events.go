@@ -12,13 +12,15 @@ import (
 const (
 	Discovery = "SERVICE_DISCOVERY"
 	Collector = "COLLECTOR"
+	Exporter  = "EXPORTER"
 )
 
 // Event is something that went wrong with a scraper.
 type Event struct {
-	Component string // Discovery or Collector
+	Component string // one of those above
 	Level     string // "WARN" or "ERROR"
 	Text      string
+	Error     string // why; "" where nothing says so
 	Job       string // of the configuration; "" for none
 	Target    string // its address, without what may be secret in it; "" for none
 }
@@ -47,8 +49,11 @@ func (l *listener) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelError {
 		e.Level = "ERROR"
 	}
-	if r.Message == "Creating target failed" {
+	switch r.Message {
+	case "Creating target failed":
 		e.Component = Discovery
+	case "Scrape commit failed", "Stale commit failed":
+		e.Component = Exporter
 	}
 	see := func(a slog.Attr) bool {
 		switch a.Key {
@@ -57,7 +62,7 @@ func (l *listener) Handle(_ context.Context, r slog.Record) error {
 		case "target":
 			e.Target = address(a.Value.String())
 		case "err":
-			e.Text += ": " + reason(a.Value)
+			e.Error = reason(a.Value)
 		}
 		return true
 	}

@@ -15,12 +15,14 @@ func TestEvents(t *testing.T) {
 	log.Debug("nothing to tell", "series", "secret")
 	log.Debug("Scrape failed", "err", broken)
 	log.Warn("Append failed", "err", errors.New("no room"))
+	log.Error("Scrape commit failed", "err", errors.New("no room"))
 	log.Error("Creating target failed", "err", errors.New("no address"))
 	const at = "http://10.0.0.1:9100/metrics"
 	want := []Event{
-		{Collector, "WARN", "Scrape failed: Get: connection refused", "a", at},
-		{Collector, "WARN", "Append failed: no room", "a", at},
-		{Discovery, "ERROR", "Creating target failed: no address", "a", at},
+		{Collector, "WARN", "Scrape failed", "Get: connection refused", "a", at},
+		{Collector, "WARN", "Append failed", "no room", "a", at},
+		{Exporter, "ERROR", "Scrape commit failed", "no room", "a", at},
+		{Discovery, "ERROR", "Creating target failed", "no address", "a", at},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %+v", got)
