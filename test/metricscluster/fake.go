@@ -1,6 +1,7 @@
 package metricscluster
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -138,6 +139,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	own := f.answers[r.URL.Path]
 	f.mu.Unlock()
 	if own != nil {
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		own(w, r)
 		return
 	}

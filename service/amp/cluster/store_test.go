@@ -156,7 +156,7 @@ func TestStoreWrites(t *testing.T) {
 		t.Errorf("metadata: %v", d)
 	}
 	one, stale, h, fh := m.Timeseries[0], m.Timeseries[1], m.Timeseries[2], m.Timeseries[3]
-	if one.Labels[1].Value != "a" || one.Samples[0] != (prompb.Sample{Value: 1, Timestamp: 1000}) || one.Exemplars[0].Value != 2 || one.Exemplars[0].Labels[0].Value != "1" {
+	if one.Labels[1].Value != "a" || one.Samples[0].Value != 1 || one.Samples[0].Timestamp != 1000 || one.Exemplars[0].Value != 2 || one.Exemplars[0].Labels[0].Value != "1" {
 		t.Errorf("a sample: %v", one)
 	}
 	if !value.IsStaleNaN(stale.Samples[0].Value) {
