@@ -41,8 +41,8 @@ func (c *configuration) configure(in *api.UpdateWorkspaceConfigurationInput) err
 		}
 		c.RetentionDays = *d
 	}
-	if in.OutOfOrderTimeWindowInSeconds != nil {
-		c.OutOfOrder = *in.OutOfOrderTimeWindowInSeconds
+	if window := in.OutOfOrderTimeWindowInSeconds; window != nil {
+		c.OutOfOrder = wire.Ptr(*window)
 	}
 	if in.RuleQueryOffsetInSeconds != nil {
 		c.RuleOffset = *in.RuleQueryOffsetInSeconds
@@ -81,7 +81,7 @@ func (w *workspace) describeConfiguration() *api.WorkspaceConfigurationDescripti
 	d := &api.WorkspaceConfigurationDescription{
 		Status:                        &api.WorkspaceConfigurationStatus{StatusCode: api.WorkspaceConfigurationStatusCodeActive},
 		RetentionPeriodInDays:         wire.Ptr(int32(l.Retention / (24 * time.Hour))),
-		OutOfOrderTimeWindowInSeconds: &w.Config.OutOfOrder, RuleQueryOffsetInSeconds: &w.Config.RuleOffset,
+		OutOfOrderTimeWindowInSeconds: wire.Ptr(int32(l.OutOfOrder / time.Second)), RuleQueryOffsetInSeconds: &w.Config.RuleOffset,
 		LimitsPerLabelSet: []api.LimitsPerLabelSet{},
 	}
 	for _, s := range w.Config.PerLabelSet {

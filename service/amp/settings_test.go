@@ -58,6 +58,33 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
+// TestWindow: a workspace takes samples that are a minute late, as in AWS, until its configuration says otherwise: 0 is none at all, and stays that.
+func TestWindow(t *testing.T) {
+	w := &workspace{ID: tenant.ID{Region: "r", Account: "111122223333", Workspace: "ws-1"}}
+	for _, c := range []struct {
+		set  *int32
+		want time.Duration
+	}{{nil, time.Minute}, {wire.Ptr(int32(0)), 0}, {nil, 0}, {wire.Ptr(int32(7200)), 2 * time.Hour}} {
+		days := wire.Ptr(int32(30))
+		if err := w.Config.configure(&api.UpdateWorkspaceConfigurationInput{RetentionPeriodInDays: days, OutOfOrderTimeWindowInSeconds: c.set}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, err = decodeWorkspace(text); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.opened.Limits.OutOfOrder; got != c.want {
+			t.Errorf("got a window of %s, want %s", got, c.want)
+		}
+		if got := *w.describeConfiguration().OutOfOrderTimeWindowInSeconds; time.Duration(got)*time.Second != c.want {
+			t.Errorf("described as %d s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestRecordOfAWorkspace(t *testing.T) {
 	w := &workspace{
 		ID: tenant.ID{Region: "r", Account: "111122223333", Workspace: "ws-1"}, Status: api.WorkspaceStatusCodeActive, Key: "k", Grants: []string{"a", "b", "c"},

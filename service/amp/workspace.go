@@ -47,7 +47,7 @@ type workspace struct {
 // configuration is what UpdateWorkspaceConfiguration sets.
 type configuration struct {
 	RetentionDays int32                  `json:"retentionDays,omitempty"` // 0 for the default
-	OutOfOrder    int32                  `json:"outOfOrder,omitempty"`    // seconds
+	OutOfOrder    *int32                 `json:"outOfOrder,omitempty"`    // seconds; nil for the default
 	RuleOffset    int32                  `json:"ruleOffset,omitempty"`    // seconds
 	PerLabelSet   []tenant.LabelSetLimit `json:"perLabelSet,omitempty"`
 }
@@ -65,7 +65,9 @@ func (w *workspace) limits() tenant.Limits {
 	if w.Config.RetentionDays > 0 {
 		l.Retention = time.Duration(w.Config.RetentionDays) * 24 * time.Hour
 	}
-	l.OutOfOrder = time.Duration(w.Config.OutOfOrder) * time.Second
+	if window := w.Config.OutOfOrder; window != nil {
+		l.OutOfOrder = time.Duration(*window) * time.Second
+	}
 	l.RuleOffset = time.Duration(w.Config.RuleOffset) * time.Second
 	l.PerLabelSet = w.Config.PerLabelSet
 	return l

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 )
@@ -93,6 +94,22 @@ func success(data any) *Answer {
 // plain is a refusal of a write in the form of upstream's handler.
 func plain(status int, message string) *Answer {
 	return &Answer{Status: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "X-Content-Type-Options": {"nosniff"}}, Body: append([]byte(message), '\n')}
+}
+
+// maxRefusal is how much a refusal of a write says, in bytes: upstream's handler has a line for each sample.
+const maxRefusal = 8 << 10
+
+// shorten cuts the lines of a refusal that are too many, and says how many they are.
+func (a *Answer) shorten() {
+	if len(a.Body) <= maxRefusal {
+		return
+	}
+	kept := a.Body[:maxRefusal]
+	if end := bytes.LastIndexByte(kept, '\n'); end > 0 {
+		kept = kept[:end]
+	}
+	more := bytes.Count(bytes.TrimSpace(a.Body[len(kept):]), []byte("\n")) + 1
+	a.Body = fmt.Appendf(bytes.Clone(kept), "\n... and %d more\n", more)
 }
 
 // later adds when to come again, in seconds.

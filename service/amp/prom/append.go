@@ -18,14 +18,16 @@ import (
 
 // write is a write under way: what upstream's handler appends to.
 type write struct {
-	api     *API
-	limits  *Limits
-	whole   bool   // the handler stops at the first error: samples that are refused must not look so to it
-	epoch   uint64 // of the store, when the request was decoded
-	leave   func()
-	turn    turn
-	refused refusal
-	failed  error // of the store
+	api    *API
+	limits *Limits
+	whole  bool   // the handler stops at the first error: samples that are refused must not look so to it
+	epoch  uint64 // of the store, when the request was decoded
+	leave  func()
+	turn   turn
+
+	exemplars int // in a request of version 2 that upstream takes
+	refused   refusal
+	failed    error // of the store
 }
 
 var _ storage.AppendableV2 = (*write)(nil)

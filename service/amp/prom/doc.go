@@ -20,6 +20,7 @@
 //	gate.go     what of a workspace runs at one moment, and who waits
 //	turns.go    what of all workspaces computes at one moment, in turns
 //	write.go    remote write and OTLP: what is looked at before upstream's code, and after
+//	negotiate.go which message a remote write is
 //	decode.go   remote writes of version 1 taken apart
 //	decode2.go  those of version 2
 //	known.go    series by the bytes in which senders name them

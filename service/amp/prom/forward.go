@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
-	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/prometheus/promql"
 )
 
@@ -26,7 +25,7 @@ const maxSends = 64
 func (a *API) pass(ctx context.Context, r *Request, k kind) (*Answer, error) {
 	switch k {
 	case writing:
-		return a.passWrite(ctx, r)
+		return a.write(ctx, r)
 	case otlp:
 		return a.passOTLP(ctx, r)
 	case asking, querying, answering:
@@ -67,17 +66,13 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 }
 
 // passWrite hands a remote write on, without the series that break a limit: they are told when all else is kept.
-func (a *API) passWrite(ctx context.Context, r *Request) (*Answer, error) {
+func (a *API) passWrite(ctx context.Context, r *Request, second bool) (*Answer, error) {
 	w, refused := a.begin(ctx)
 	if refused != nil {
 		return refused, nil
 	}
 	defer w.leave()
-	version, refused := versionOf(r)
-	if refused != nil {
-		return refused, nil
-	}
-	s, refused := w.screen(r, version == remoteapi.WriteV2MessageType)
+	s, refused := w.screen(r, second)
 	if refused != nil {
 		return refused, nil
 	}

@@ -214,6 +214,9 @@ func (r *Request) http(ctx context.Context, path string) *http.Request {
 func (a *API) Serve(ctx context.Context, r *Request) (*Answer, error) {
 	kind := kindOf(r.Path)
 	if refused := a.often(kind); refused != nil {
+		if version, _ := versionOf(r.Header.Get(contentType)); kind == writing && version == remoteapi.WriteV2MessageType {
+			refused.counted()
+		}
 		return refused, nil
 	}
 	if a.forward != nil {

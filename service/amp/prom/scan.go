@@ -101,6 +101,25 @@ func bomb(body []byte, series uint64) bool {
 	return total > most
 }
 
+// exemplarsIn returns how many exemplars a request of version 2 holds, as far as it can be read.
+func (w *write) exemplarsIn(body []byte) (n int) {
+	if w.whole {
+		return 0
+	}
+	_ = each(body, func(f field, _ []byte) error {
+		if f.number != seriesV2 {
+			return nil
+		}
+		return each(f.bytes, func(f field, _ []byte) error {
+			if f.number == exemplarsV2 {
+				n++
+			}
+			return nil
+		})
+	})
+	return n
+}
+
 // metadataField is where a request of version 1 has the metadata of metrics, which upstream's handler leaves unread.
 const metadataField = 3
 

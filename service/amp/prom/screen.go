@@ -51,6 +51,7 @@ const (
 	samplesField         = 2
 	histogramsV1         = 4
 	histogramsV2         = 3
+	exemplarsV2          = 4
 	labelName, labelText = 1, 2
 )
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -27,11 +28,10 @@ type taker struct {
 func (w *write) take(ctx context.Context, d *decoder) (*Answer, error) {
 	app := &appender{write: w, AppenderV2: w.api.db.AppenderV2(ctx)}
 	t := &taker{appender: app, decoded: d, latest: time.Now().Add(maxAhead).UnixMilli()}
-	answer := t.first
-	if !w.whole {
-		answer = t.second
+	if w.whole {
+		return w.answer(t.first())
 	}
-	return w.answer(answer())
+	return w.answer(t.second().exact(len(d.exemplars)))
 }
 
 // maxAhead is how far in the future the time of a sample may lie, as upstream has it.
@@ -184,10 +184,29 @@ func (n written) answer(status int, err error) *Answer {
 	if err != nil {
 		a = plain(status, err.Error())
 	}
-	a.Header.Set("X-Prometheus-Remote-Write-Samples-Written", strconv.Itoa(n.samples))
-	a.Header.Set("X-Prometheus-Remote-Write-Histograms-Written", strconv.Itoa(n.histograms))
-	a.Header.Set("X-Prometheus-Remote-Write-Exemplars-Written", strconv.Itoa(n.exemplars))
+	a.Header.Set(samplesWritten, strconv.Itoa(n.samples))
+	a.Header.Set(histogramsWritten, strconv.Itoa(n.histograms))
+	a.Header.Set(exemplarsWritten, strconv.Itoa(n.exemplars))
 	return a
+}
+
+// The headers of answers to version 2.
+const (
+	samplesWritten    = "X-Prometheus-Remote-Write-Samples-Written"
+	histogramsWritten = "X-Prometheus-Remote-Write-Histograms-Written"
+	exemplarsWritten  = "X-Prometheus-Remote-Write-Exemplars-Written"
+)
+
+// counted says of what an answer to version 2 does not count that nothing of it was written.
+func (a *Answer) counted() {
+	if a.Header == nil {
+		a.Header = http.Header{}
+	}
+	for _, name := range []string{samplesWritten, histogramsWritten, exemplarsWritten} {
+		if a.Header.Get(name) == "" {
+			a.Header.Set(name, "0")
+		}
+	}
 }
 
 // sample appends a float. opts is nil for none.
@@ -248,6 +267,22 @@ func (t *taker) exemplars(ref storage.SeriesRef, ls labels.Labels, list []exempl
 		}
 	}
 	return failed + len(partial.ExemplarErrors), told, nil
+}
+
+// exact tells a sender of version 2 that exemplars were not taken of which upstream's handler says nothing: the specification
+// wants no 2xx where anything was left out ("Response").
+func (a *Answer) exact(sent int) *Answer {
+	n, err := strconv.Atoi(a.Header.Get(exemplarsWritten))
+	if a.Status/100 != 2 || err != nil || n >= sent {
+		return a
+	}
+	told := plain(http.StatusBadRequest, fmt.Sprintf("%d of %d exemplars were not taken: their labels are too long or they are too far in the future", sent-n, sent))
+	for name, values := range a.Header {
+		if strings.HasPrefix(name, "X-Prometheus-") {
+			told.Header[name] = values
+		}
+	}
+	return told
 }
 
 // isPartial reports whether an error says that only what came with a sample was not taken.

@@ -32,16 +32,33 @@ var accepted = remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.Wr
 
 // write takes a remote write of either version.
 func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
+	r, version, refused := negotiate(r)
+	if refused != nil {
+		return refused, nil
+	}
+	second := version == remoteapi.WriteV2MessageType
+	take := a.keep
+	if a.forward != nil {
+		take = a.passWrite
+	}
+	answer, err := take(ctx, r, second)
+	if answer == nil || answer.Status < 300 {
+		return answer, err
+	}
+	if answer.shorten(); second {
+		answer.counted()
+	}
+	return answer, err
+}
+
+// keep takes a remote write into the store.
+func (a *API) keep(ctx context.Context, r *Request, second bool) (*Answer, error) {
 	w, refused := a.begin(ctx)
 	if refused != nil {
 		return refused, nil
 	}
 	defer w.leave()
-	version, refused := versionOf(r)
-	if refused != nil {
-		return refused, nil
-	}
-	w.whole = version == remoteapi.WriteV1MessageType
+	w.whole = !second
 	if a, err := a.quick(ctx, r, w); a != nil || err != nil {
 		return a, err
 	}
@@ -57,20 +74,7 @@ func (a *API) upstream(ctx context.Context, r *Request, w *write) (*Answer, erro
 		// Upstream leaves these out in silence; the specification asks for a 400 ("Invalid Samples").
 		w.refused.add(http.StatusBadRequest, fmt.Sprintf("%d series with invalid metric names or labels, or with a label twice, were left out", n))
 	}
-	return w.answer(k.answer())
-}
-
-// versionOf returns which message a remote write says it is.
-func versionOf(r *Request) (remoteapi.WriteMessageType, *Answer) {
-	t := r.Header.Get("Content-Type")
-	if t == "" {
-		return remoteapi.WriteV1MessageType, nil
-	}
-	version, err := remoteapi.ParseProtoMsg(t)
-	if err != nil {
-		return version, plain(http.StatusUnsupportedMediaType, err.Error())
-	}
-	return version, nil
+	return w.answer(k.answer().exact(w.exemplars))
 }
 
 // maxWriteOf is how long a remote write may be, decompressed.
@@ -133,14 +137,12 @@ func (a *API) quick(ctx context.Context, r *Request, w *write) (*Answer, error) 
 			return nil, err
 		}
 	}
-	if !decoded || r.Method != http.MethodPost || !isSnappy(r.Header.Get("Content-Encoding")) {
+	if !decoded || r.Method != http.MethodPost {
+		w.exemplars = w.exemplarsIn(body)
 		return nil, nil
 	}
 	return w.take(ctx, d)
 }
-
-// isSnappy reports whether upstream takes an encoding for that of the body.
-func isSnappy(encoding string) bool { return encoding == "" || encoding == "snappy" }
 
 // ownDecode decodes the body of a request, and reports whether it could.
 func (a *API) ownDecode(d *decoder, body []byte, w *write) bool {

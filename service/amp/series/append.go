@@ -34,6 +34,7 @@ type transaction struct {
 	inner storage.AppenderTransaction
 	*batch
 	last   storage.SeriesRef // that was named last
+	newest int64             // time of its newest sample in this transaction
 	oldest int64             // time before which samples are in blocks
 	refuse error             // those that are older
 }
@@ -62,15 +63,56 @@ func (t *transaction) bounds(at int64) error {
 	return nil
 }
 
+// order refuses a sample that the head takes now and drops in silence when it commits, because a newer one of the same series stands
+// right before it in the transaction, or one of the same time. ref is 0 where the caller does not know it.
+func (t *transaction) order(ref storage.SeriesRef, ls labels.Labels, at int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram) error {
+	n := len(t.series)
+	switch {
+	case n == 0 || ref != 0 && ref != t.last || ref == 0 && !labels.Equal(ls, t.series[n-1].Labels) || at > t.newest:
+		return nil
+	case at == t.newest:
+		return t.again(at, v, h, fh)
+	}
+	window := t.db.window.Load()
+	if window <= 0 {
+		return storage.ErrOutOfOrderSample
+	}
+	if at < t.db.head.Head().MaxTime()-window {
+		return storage.ErrTooOldSample
+	}
+	return nil
+}
+
+// again refuses a sample of the time of the last one, unless it is the same.
+func (t *transaction) again(at int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram) error {
+	same := false
+	switch {
+	case fh != nil:
+		n := len(t.floats)
+		same = n > 0 && t.floats[n-1].T == at && fh.Equals(t.floats[n-1].FH)
+	case h != nil:
+		n := len(t.histograms)
+		same = n > 0 && t.histograms[n-1].T == at && h.Equals(t.histograms[n-1].H)
+	default:
+		n := len(t.samples)
+		same = n > 0 && t.samples[n-1].T == at && math.Float64bits(v) == math.Float64bits(t.samples[n-1].V)
+	}
+	if !same {
+		return storage.ErrDuplicateSampleForTimestamp
+	}
+	return nil
+}
+
 func (t *transaction) name(ref storage.SeriesRef, ls labels.Labels) {
 	if ref != t.last {
-		t.last = ref
+		t.last, t.newest = ref, math.MinInt64
 		t.series = append(t.series, record.RefSeries{Ref: chunks.HeadSeriesRef(ref), Labels: ls})
 	}
 }
 
 func (t *transaction) add(ref storage.SeriesRef, ls labels.Labels, st, at int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram) {
 	t.name(ref, ls)
+	t.newest = max(t.newest, at)
 	r := chunks.HeadSeriesRef(ref)
 	switch {
 	case fh != nil:
@@ -208,6 +250,9 @@ func (db *DB) AppenderV2(ctx context.Context) storage.AppenderV2 {
 func (a *appenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
 	if err := a.bounds(t); err != nil {
 		return 0, err
+	}
+	if err := a.order(ref, ls, t, v, h, fh); err != nil {
+		return ref, err
 	}
 	ref, err := a.head.Append(ref, ls, st, t, v, h, fh, opts)
 	var partial *storage.AppendPartialError

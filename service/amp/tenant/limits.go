@@ -78,6 +78,10 @@ func (l *Limits) labelSets() (sets []series.LabelSet) {
 // DefaultRetention is how long samples are kept where the workspace's configuration does not say.
 const DefaultRetention = 150 * 24 * time.Hour
 
+// DefaultOutOfOrder is how far samples may be behind where the workspace's configuration does not say ("Configure your workspace",
+// User Guide).
+const DefaultOutOfOrder = time.Minute
+
 // DefaultLimits are the limits of a workspace of which nobody has said anything.
 func DefaultLimits() Limits {
 	return Limits{
@@ -87,6 +91,6 @@ func DefaultLimits() Limits {
 		QueryTime: 2 * time.Minute, ConcurrentQueries: 20, QueryRate: 300, WriteRate: 3000, OtherRate: 100,
 		RuleGroupsFile: 1 << 20, RulesPerWorkspace: 2000, RulesPerGroup: 20, AlertManagerFile: 1 << 20, AlertManagerRoutes: 100,
 		AlertManagerTemplates: 100, InhibitionRules: 100, AlertsPerWorkspace: 1000, AlertPayload: 20 << 20, AggregationGroups: 1000,
-		Retention: DefaultRetention,
+		Retention: DefaultRetention, OutOfOrder: DefaultOutOfOrder,
 	}
 }

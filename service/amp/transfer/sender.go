@@ -93,6 +93,7 @@ func (r *refusal) Error() string {
 // known reports whether the samples that were refused are there already, or newer ones of their series.
 func (r *refusal) known() bool {
 	return r.status == http.StatusBadRequest && (strings.Contains(r.text, storage.ErrOutOfOrderSample.Error()) ||
+		strings.Contains(r.text, storage.ErrTooOldSample.Error()) || // the same, in a workspace that has a window
 		strings.Contains(r.text, storage.ErrDuplicateSampleForTimestamp.Error()))
 }
 
