@@ -69,9 +69,10 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "strongroom")
-	cmd := exec.Command("go", "build", "-o", binary, "github.com/strongroom/strongroom/cmd/strongroom")
+	// Unlike "go build", "go run" keeps the program in the build cache: it is linked once for all packages.
+	cmd := exec.Command("go", "run", "-exec", "cp", "github.com/strongroom/strongroom/cmd/strongroom", binary)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, text)
+		return "", fmt.Errorf("build the program: %w\n%s", err, text)
 	}
 	return binary, nil
 })

@@ -77,7 +77,7 @@ func New(t testing.TB) pkcs11.Config {
 func Helper(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), pkcs11.HelperName)
-	cmd := exec.Command("go", "build", "-o", path, "github.com/strongroom/strongroom/cmd/strongroom-pkcs11")
+	cmd := exec.Command("go", "run", "-exec", "cp", "github.com/strongroom/strongroom/cmd/strongroom-pkcs11", path) // keeps it in the build cache
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if _, lookErr := exec.LookPath("cc"); lookErr != nil {
