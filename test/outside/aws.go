@@ -4,10 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 )
 
 // AWSCLIs returns the AWS CLIs of the machine, the first of them Debian's where it is there.
-func AWSCLIs() (found []string) {
+var AWSCLIs = sync.OnceValue(awsCLIs)
+
+func awsCLIs() (found []string) {
 	seen := map[string]bool{}
 	for _, dir := range append([]string{"/usr/bin"}, filepath.SplitList(os.Getenv("PATH"))...) {
 		name := filepath.Join(dir, "aws")
