@@ -63,45 +63,26 @@ func (f *terraform) must(args ...string) string {
 	return text
 }
 
-// newTerraform prepares a folder with the configuration and the command line's own
+// newTerraform prepares a folder with the configuration of testdata and the command line's own
 // configuration, so that nobody's ~/.terraformrc is read.
-func newTerraform(t *testing.T, h *house.House, plugins, config string) *terraform {
+func newTerraform(t *testing.T, h *house.House, plugins string) *terraform {
 	t.Helper()
 	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata")); err != nil {
+		t.Fatal(err)
+	}
 	rc := filepath.Join(dir, "terraform.rc")
-	for name, text := range map[string]string{
-		rc:                            fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins),
-		filepath.Join(dir, "main.tf"): config,
-	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(rc, fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return &terraform{t, dir, append(h.Environ(h.Admin), "TF_CLI_CONFIG_FILE="+rc, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "HOME="+dir, "TF_VAR_endpoint="+h.Endpoint)}
 }
 
-// TestTerraform applies a configuration of keys, buckets and identities, sees that a second plan
-// has nothing to do, changes it, and destroys it again.
+// TestTerraform applies one configuration in a house with a second region, sees that a second plan has nothing to do, changes
+// it, and destroys it again: keys, buckets and identities, imported material and keys of two regions, and workspaces of Managed
+// Prometheus. It is one configuration because each command starts the provider several times, which takes longer than what
+// the provider does then.
 func TestTerraform(t *testing.T) {
-	t.Parallel()
-	terraformRound(t, "testdata/main.tf", "eu-west-1", "-var", "revision=two")
-}
-
-// TestTerraformMaterial does the same with keys of imported material and keys of two regions.
-func TestTerraformMaterial(t *testing.T) {
-	t.Parallel()
-	terraformRound(t, "testdata/material.tf", "eu-south-1")
-}
-
-// TestTerraformPrometheus does the same with workspaces of Managed Prometheus. A workspace whose alias changes stays the same one.
-func TestTerraformPrometheus(t *testing.T) {
-	t.Parallel()
-	terraformRound(t, "testdata/prometheus.tf", "eu-west-1", "-var", "revision=two")
-}
-
-// terraformRound applies a configuration in a house with another region, sees that a second plan has nothing
-// to do, applies it once more with the arguments of change, if there are any, and destroys it again.
-func terraformRound(t *testing.T, file, other string, change ...string) {
 	if _, err := exec.LookPath("terraform"); err != nil {
 		outside.Missing(t, "there is no terraform: %v", err)
 	}
@@ -109,12 +90,8 @@ func terraformRound(t *testing.T, file, other string, change ...string) {
 	if plugins == "" {
 		outside.Missing(t, "the provider hashicorp/aws %s is in none of %v", provider, mirrors())
 	}
-	config, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := house.Start(t, "--region", other)
-	f := newTerraform(t, h, plugins, string(config))
+	h := house.Start(t, "--region", "eu-west-1")
+	f := newTerraform(t, h, plugins)
 	f.must("init", "-input=false", "-no-color")
 	apply := []string{"apply", "-auto-approve", "-input=false", "-no-color"}
 	if text := f.must(apply...); !strings.Contains(text, "Apply complete!") || strings.Contains(text, "Check block assertion failed") {
@@ -123,9 +100,7 @@ func terraformRound(t *testing.T, file, other string, change ...string) {
 	if text, err := f.run("plan", "-detailed-exitcode", "-input=false", "-no-color"); err != nil { // 2 for changes
 		t.Errorf("the second plan is not empty: %v\n%s", err, text)
 	}
-	if len(change) > 0 {
-		f.must(append(apply, change...)...)
-	}
+	f.must(append(apply, "-var", "revision=two")...)
 	if text := f.must("destroy", "-auto-approve", "-input=false", "-no-color"); !strings.Contains(text, "Destroy complete!") {
 		t.Errorf("destroy: %s", text)
 	}

@@ -1,4 +1,4 @@
-# What the Terraform test applies: keys, buckets and identities, as people write them.
+# What the Terraform test applies, with material.tf and prometheus.tf: keys, buckets and identities, as people write them.
 
 terraform {
   required_providers {
@@ -26,11 +26,13 @@ provider "aws" {
   skip_credentials_validation = false
 
   endpoints {
-    cloudtrail = var.endpoint
-    iam        = var.endpoint
-    kms        = var.endpoint
-    s3         = var.endpoint
-    sts        = var.endpoint
+    amp            = var.endpoint
+    cloudtrail     = var.endpoint
+    cloudwatchlogs = var.endpoint
+    iam            = var.endpoint
+    kms            = var.endpoint
+    s3             = var.endpoint
+    sts            = var.endpoint
   }
 
   default_tags {
@@ -38,17 +40,12 @@ provider "aws" {
   }
 }
 
-# The second region of the house, for replicas.
+# The second region of the house, for replicas. Its endpoint comes from the environment alone.
 provider "aws" {
-  alias                  = "second"
-  region                 = "eu-west-1"
-  skip_region_validation = true
-
-  endpoints {
-    iam = var.endpoint
-    kms = var.endpoint
-    sts = var.endpoint
-  }
+  alias                   = "second"
+  region                  = "eu-west-1"
+  skip_metadata_api_check = true
+  skip_region_validation  = true
 }
 
 data "aws_caller_identity" "me" {}

@@ -1,25 +1,4 @@
-# What the Terraform test of key material applies: imported material, rotation and keys of two regions.
-
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
-provider "aws" {
-  skip_metadata_api_check = true
-  skip_region_validation  = true
-}
-
-provider "aws" {
-  alias                   = "elsewhere"
-  region                  = "eu-south-1"
-  skip_metadata_api_check = true
-  skip_region_validation  = true
-}
+# Imported material that expires, rotation, and what is encrypted in one region and decrypted in the other.
 
 resource "aws_kms_external_key" "expires" {
   description             = "brought from outside"
@@ -39,7 +18,7 @@ resource "aws_kms_key" "primary" {
 }
 
 resource "aws_kms_replica_key" "replica" {
-  provider                = aws.elsewhere
+  provider                = aws.second
   primary_key_arn         = aws_kms_key.primary.arn
   description             = "the same key elsewhere"
   deletion_window_in_days = 7
@@ -53,7 +32,7 @@ resource "aws_kms_ciphertext" "here" {
 }
 
 data "aws_kms_secrets" "there" {
-  provider   = aws.elsewhere
+  provider   = aws.second
   depends_on = [aws_kms_replica_key.replica]
   secret {
     name    = "secret"

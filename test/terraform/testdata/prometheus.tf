@@ -1,39 +1,5 @@
-# What the Terraform test of Managed Prometheus applies: a workspace under a key of the house, one under the account's own, and one
+# Managed Prometheus: a workspace under a key of the house, one under the account's own, and one
 # without an alias; rules and an alert manager; log groups, and a workspace whose logs one of them takes.
-
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "5.100.0"
-    }
-  }
-}
-
-variable "endpoint" { type = string }
-
-variable "revision" {
-  type    = string
-  default = "one"
-}
-
-provider "aws" {
-  skip_metadata_api_check = true
-  skip_region_validation  = true
-
-  endpoints {
-    amp = var.endpoint
-    iam = var.endpoint
-    kms = var.endpoint
-    sts = var.endpoint
-
-    cloudwatchlogs = var.endpoint
-  }
-
-  default_tags {
-    tags = { project = "strongroom" }
-  }
-}
 
 resource "aws_kms_key" "metrics" {
   description             = "metrics"
@@ -112,8 +78,6 @@ resource "aws_prometheus_workspace" "logged" {
 
   depends_on = [aws_cloudwatch_log_resource_policy.delivery]
 }
-
-data "aws_caller_identity" "me" {}
 
 data "aws_region" "here" {}
 
