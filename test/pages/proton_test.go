@@ -12,10 +12,3 @@ func TestProtonPage(t *testing.T) {
 	t.Parallel()
 	runPage(t, house.Start(t), "docs/proton.md", blocksOf(t, "docs/proton.md", "<!-- the session begins -->", "<!-- the session ends -->"))
 }
-
-// TestProtonTerraformByCLI is the same journey in Terraform.
-func TestProtonTerraformByCLI(t *testing.T) {
-	t.Parallel()
-	page := "test/pages/testdata/proton_terraform.md"
-	runPage(t, house.Start(t), page, blocksOf(t, page, "<!-- the session begins -->", "<!-- the session ends -->"))
-}
