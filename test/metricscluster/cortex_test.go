@@ -359,10 +359,10 @@ func watchCortex(t *testing.T, h *house.House, sealed, plain, to string) {
 		}
 		return code == amptypes.AnomalyDetectorStatusCodeActive
 	})
-	_, text := one.query(`anomaly_detector:value{anomaly_detector_alias="load",anomaly_detector_id="` + id + `"}`)
-	if !strings.Contains(text, `"42"`) {
-		t.Errorf("the detector has written %s", text)
-	}
+	soon(t, "what the detector has written", func() bool {
+		_, text := one.query(`anomaly_detector:value{anomaly_detector_alias="load",anomaly_detector_id="` + id + `"}`)
+		return strings.Contains(text, `"42"`)
+	})
 	one.wantPreview("RCF(avg(vector(time())), 4, 256)")
 
 	arn, find := logGroup(t, h)
