@@ -107,8 +107,8 @@ func arguments(text string) (parts []string, err error) {
 	}
 }
 
-// MaxValues is how many values a preview judges. It is less where points or samples are larger than the defaults, because each value then costs more.
-const MaxValues = 100_000
+// MaxValues is how many values a preview judges: what half of the time of a query is enough for, one and a half milliseconds each. It is less where points or samples are larger than the defaults, because each value then costs more.
+const MaxValues = 20_000
 
 // ErrLong says that a preview would judge more values than that.
 var ErrLong = errors.New("too many values")
