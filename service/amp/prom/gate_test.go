@@ -93,7 +93,13 @@ func TestQuotas(t *testing.T) {
 		}
 	})
 	t.Run("requests", func(t *testing.T) {
-		a := newAPI(t, Limits{QueryRate: 1, WriteRate: 1, OtherRate: 1})
+		a := newAPI(t, Limits{OtherRate: 50})
+		for range 100 { // two seconds' worth, at once
+			if got := get(t, a, "format_query", "query", "x"); got.Status != 200 {
+				t.Fatalf("got %d %s", got.Status, got.Body)
+			}
+		}
+		a = newAPI(t, Limits{QueryRate: 1e-9, WriteRate: 1e-9, OtherRate: 1e-9})
 		for _, path := range []string{"query", "remote_write", "labels"} {
 			first, second := get(t, a, path, "query", "x"), get(t, a, path, "query", "x")
 			if first.Status == 429 || second.Status != 429 || second.Header.Get("Retry-After") == "" {

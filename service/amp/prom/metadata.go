@@ -2,6 +2,7 @@ package prom
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,7 +11,14 @@ import (
 )
 
 // metadata answers with what senders said of metrics. Upstream's handler knows that of scraped targets only.
-func (a *API) metadata(r *http.Request) *Answer {
+func (a *API) metadata(w http.ResponseWriter, r *http.Request) {
+	answer := a.describedAs(r)
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // who keeps it knows what is too much
+}
+
+func (a *API) describedAs(r *http.Request) *Answer {
 	limit, err := number(r, "limit")
 	if err == nil {
 		var perMetric int

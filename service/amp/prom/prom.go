@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage/remote"
+	"github.com/prometheus/prometheus/util/httputil"
 	web "github.com/prometheus/prometheus/web/api/v1"
 
 	"github.com/strongroom/strongroom/service/amp/series"
@@ -65,8 +66,10 @@ type API struct {
 	limits atomic.Pointer[Limits]
 	router *route.Router
 	read   http.Handler // remote read
-	known  *known
-	decode func(d *decoder, body []byte, w *write) bool // ownDecode; tests compare with what upstream decodes
+	// described answers with metadata.
+	described http.Handler
+	known     *known
+	decode    func(d *decoder, body []byte, w *write) bool // ownDecode; tests compare with what upstream decodes
 
 	forward Forward // nil where db is not
 	sends   *gate   // what is handed on at one moment, of writes
@@ -90,6 +93,7 @@ func New(o Options) *API {
 	store := &queryable{a}
 	up.Queryable, up.QueryEngine, up.ExemplarQueryable = store, &engine{a}, &exemplars{a}
 	up.Register(a.router)
+	a.described = httputil.CompressionHandler{Handler: http.HandlerFunc(a.metadata)}
 	a.read = remote.NewReadHandler(quiet, nil, store, defaults, maxReadSamples, atOnce(), readFrame)
 	return a
 }
@@ -245,11 +249,14 @@ func (a *API) often(k kind) *Answer {
 	default:
 		k = answering
 	}
-	if rate <= 0 || a.asked[k].take(time.Now(), 1, rate, max(rate, 1)) {
+	if rate <= 0 || a.asked[k].take(time.Now(), 1, rate, max(burstOf*rate, 1)) {
 		return nil
 	}
 	return failure(http.StatusTooManyRequests, "too_many_requests", fmt.Sprintf("more than %g %s a second", rate, what)).later(1)
 }
+
+// burstOf is for how many seconds a workspace that was quiet may ask at once: a dashboard opens with all its panels.
+const burstOf = 2
 
 // kind is a class of requests.
 type kind uint8
@@ -322,13 +329,13 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 		q.turn.begin(ctx, processors())
 		defer q.turn.end()
 	}
-	if r.Path == "metadata" {
-		return a.metadata(h), nil
-	}
 	k := &keeper{header: http.Header{}}
-	if r.Path == "read" {
+	switch r.Path {
+	case "metadata":
+		serve(a.described, k, h)
+	case "read":
 		serve(a.read, k, h)
-	} else {
+	default:
 		serve(a.router, k, h)
 	}
 	if failed := q.failed.Load(); failed != nil {
