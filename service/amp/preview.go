@@ -36,6 +36,7 @@ func (d *data) preview(ctx context.Context, t *tenant.Tenant, r *prom.Request) (
 	r.Header = r.Header.Clone()
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Del("Accept") // what is made of the answer is JSON
+	r.Header.Del("Content-Encoding")
 	r.Then = func(ctx context.Context, a *prom.Answer) (*prom.Answer, error) { return d.judge(ctx, c, a) }
 	return d.open(t).Serve(ctx, r)
 }

@@ -106,7 +106,7 @@ func (o Options) Memory() int64 {
 	sample, trees, shingle := int64(cmp.Or(o.Sample, DefaultSample)), int64(cmp.Or(o.Trees, defaultTrees)), int64(cmp.Or(o.Shingle, DefaultShingle))
 	const nodeBytes, memberBytes, boxBytes = 32, 16, 16
 	o.Sample, o.Shingle = int(sample), int(shingle)
-	return trees*(sample*(2*nodeBytes+memberBytes)+shingle*boxBytes) + int64(o.history())*8 + 32*sample
+	return trees*(sample*(2*nodeBytes+memberBytes)+(maxKept+1)*shingle*boxBytes) + int64(o.history())*8 + 32*sample
 }
 
 // settled is how many shingles must have been seen before anything is said.

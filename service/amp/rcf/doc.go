@@ -20,6 +20,7 @@
 // # Map
 //
 //	tree.go      one tree: insertion, deletion, displacement, forecast
+//	box.go       the boxes around points that a tree keeps
 //	forest.go    trees with their samples
 //	detector.go  Detector: shingles, the score, the band of expected values
 package rcf

@@ -83,7 +83,7 @@ func (f *forest) expire(oldest int32) {
 		t := &f.trees[i]
 		for j := len(t.heap) - 1; j >= 0; j-- {
 			for j < len(t.heap) && t.heap[j].point < oldest {
-				t.drop(j) // another takes its place
+				t.drop(f.history, j) // another takes its place
 			}
 		}
 	}
@@ -98,7 +98,7 @@ func (t *sampled) offer(h *history, point int32, p []float64, decay float64) {
 		if key >= t.heap[0].key {
 			return
 		}
-		t.drop(0)
+		t.drop(h, 0)
 	}
 	t.push(member{key, point, t.insert(h, point, p)})
 }
@@ -117,8 +117,8 @@ func (t *sampled) push(m member) {
 }
 
 // drop takes the i-th member out of the heap and the tree.
-func (t *sampled) drop(i int) {
-	t.remove(t.heap[i].leaf)
+func (t *sampled) drop(h *history, i int) {
+	t.remove(h, t.heap[i].leaf)
 	last := len(t.heap) - 1
 	t.heap[i] = t.heap[last]
 	t.heap = t.heap[:last]

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -291,4 +292,59 @@ func BenchmarkObserve(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestBoxes: the boxes that a tree keeps are those around the points below their cuts, whatever comes and goes; each has one cut.
+func TestBoxes(t *testing.T) {
+	for name, values := range map[string][]float64{"a wave": wave(1200, 3, 5), "steps": nil} {
+		if values == nil {
+			for i := range 1200 {
+				values = append(values, float64(i*i%7))
+			}
+		}
+		d := newDetector(t, Options{Seed: 9, Trees: 3, Shingle: 4})
+		kept := 0
+		for i, v := range values {
+			d.Observe(v)
+			for j := range d.forest.trees {
+				kept += checkBoxes(t, fmt.Sprintf("%s, value %d, tree %d", name, i, j), d.forest.history, d.forest.trees[j].tree)
+			}
+		}
+		if kept < len(values) {
+			t.Errorf("%s: only %d boxes were kept", name, kept)
+		}
+	}
+}
+
+// checkBoxes returns how many boxes a tree keeps.
+func checkBoxes(t *testing.T, what string, h *history, tr *tree) (kept int) {
+	t.Helper()
+	if tr.root == none {
+		return 0
+	}
+	used := map[int32]bool{}
+	for walk := []int32{tr.root}; len(walk) > 0; {
+		at := walk[len(walk)-1]
+		walk = walk[:len(walk)-1]
+		n := &tr.nodes[at]
+		if n.leaf() {
+			continue
+		}
+		walk = append(walk, n.left, n.right)
+		if n.point == none {
+			continue
+		}
+		if used[n.point] {
+			t.Fatalf("%s: two cuts have the same box", what)
+		}
+		used[n.point] = true
+		tr.find(h, at)
+		if b := tr.kept[n.point]; !slices.Equal(b.low, tr.look.low) || !slices.Equal(b.high, tr.look.high) {
+			t.Fatalf("%s: a box is %v, want %v", what, b, tr.look)
+		}
+	}
+	if len(used)+len(tr.spare) != len(tr.kept) || len(tr.kept) > maxKept {
+		t.Fatalf("%s: %d of %d boxes are in use, %d are spare", what, len(used), len(tr.kept), len(tr.spare))
+	}
+	return len(used)
 }

@@ -2,16 +2,16 @@ package rcf
 
 import "math/rand/v2"
 
-// tree is a random cut tree over some points. The box around the points of a node is not kept: a walk down the tree
-// finds it by looking at them, which costs little for samples of this size, and nothing has to be mended when points go.
+// tree is a random cut tree over some points.
 type tree struct {
 	dims  int
 	nodes []node
 	free  []int32 // places in nodes that nothing uses
 	root  int32
 	rng   *rand.Rand
-	low   []float64 // of the box that is looked at
-	high  []float64
+	kept  []box   // around the points of cuts; a cut says which is its own
+	spare []int32 // places in kept that nothing uses
+	look  box     // around the points of the node that is looked at
 	stack []int32
 	path  []int32
 }
@@ -22,7 +22,7 @@ const none = int32(-1)
 type node struct {
 	parent, left, right int32
 	count               int32   // points below, each as often as it is there
-	point               int32   // of a leaf
+	point               int32   // of a leaf; of a cut the place of its box in kept, or none
 	dim                 int32   // of a cut: what is not larger than cut in it goes to the left
 	cut                 float64 // of a cut
 }
@@ -30,7 +30,7 @@ type node struct {
 func (n *node) leaf() bool { return n.left == none }
 
 func newTree(dims, most int, rng *rand.Rand) *tree {
-	return &tree{dims: dims, nodes: make([]node, 0, 2*most), root: none, rng: rng, low: make([]float64, dims), high: make([]float64, dims)}
+	return &tree{dims: dims, nodes: make([]node, 0, 2*most), root: none, rng: rng, look: newBox(dims)}
 }
 
 func (t *tree) alloc(n node) int32 {
@@ -44,50 +44,21 @@ func (t *tree) alloc(n node) int32 {
 	return int32(len(t.nodes) - 1)
 }
 
-// box finds the box around the points below a node.
-func (t *tree) box(h *history, top int32) {
-	first := true
-	t.stack = append(t.stack[:0], top)
-	for len(t.stack) > 0 {
-		n := &t.nodes[t.stack[len(t.stack)-1]]
-		t.stack = t.stack[:len(t.stack)-1]
-		if !n.leaf() {
-			t.stack = append(t.stack, n.left, n.right)
-			continue
-		}
-		p := h.window(n.point, t.dims)
-		if first {
-			copy(t.low, p)
-			copy(t.high, p)
-			first = false
-			continue
-		}
-		low, high := t.low[:len(p)], t.high[:len(p)]
-		for d, v := range p {
-			if v < low[d] {
-				low[d] = v
-			} else if v > high[d] {
-				high[d] = v
-			}
-		}
-	}
-}
-
 // place walks down as algorithm 2 of the paper inserts a point, and returns the node beside which the point comes to lie, with the cut
 // between both; same is set where that node is a leaf at the point itself.
 func (t *tree) place(h *history, p []float64) (beside int32, dim int, cut float64, same bool) {
 	for at := t.root; ; {
-		t.box(h, at)
+		b := t.around(h, at)
 		span := 0.0
 		for d, v := range p {
-			span += max(t.high[d], v) - min(t.low[d], v)
+			span += max(b.high[d], v) - min(b.low[d], v)
 		}
 		if n := &t.nodes[at]; n.leaf() && span == 0 {
 			return at, 0, 0, true
 		}
 		r := t.rng.Float64() * span
 		for d, v := range p {
-			low, high := min(t.low[d], v), max(t.high[d], v)
+			low, high := min(b.low[d], v), max(b.high[d], v)
 			if (r >= high-low || high == low) && d < len(p)-1 {
 				r -= high - low
 				continue
@@ -98,7 +69,7 @@ func (t *tree) place(h *history, p []float64) (beside int32, dim int, cut float6
 			}
 			break
 		}
-		switch low, high := t.low[dim], t.high[dim]; {
+		switch low, high := b.low[dim], b.high[dim]; {
 		case p[dim] <= cut && cut < low, high <= cut && cut < p[dim]:
 			return at, dim, cut, false
 		}
@@ -157,7 +128,7 @@ func (t *tree) insert(h *history, point int32, p []float64) int32 {
 	} else {
 		up := t.nodes[beside].parent
 		leaf = t.alloc(node{left: none, right: none, count: 1, point: point})
-		branch := node{parent: up, left: leaf, right: beside, count: t.nodes[beside].count + 1, dim: int32(dim), cut: cut}
+		branch := node{parent: up, left: leaf, right: beside, count: t.nodes[beside].count + 1, point: none, dim: int32(dim), cut: cut}
 		if p[dim] > cut {
 			branch.left, branch.right = beside, leaf
 		}
@@ -168,6 +139,9 @@ func (t *tree) insert(h *history, point int32, p []float64) int32 {
 	}
 	for at := t.nodes[beside].parent; at != none; at = t.nodes[at].parent {
 		t.nodes[at].count++
+		if kept := t.nodes[at].point; kept != none {
+			t.kept[kept].take(p)
+		}
 	}
 	return leaf
 }
@@ -185,9 +159,10 @@ func (t *tree) replace(up, old, now int32) {
 }
 
 // remove takes one point of a leaf away (algorithm 1 of the paper: the other branch takes the place of both).
-func (t *tree) remove(leaf int32) {
+func (t *tree) remove(h *history, leaf int32) {
 	up := t.nodes[leaf].parent
-	if t.nodes[leaf].count--; t.nodes[leaf].count == 0 {
+	gone := t.nodes[leaf].count == 1
+	if t.nodes[leaf].count--; gone {
 		t.free = append(t.free, leaf)
 		if up == none {
 			t.root = none
@@ -200,11 +175,16 @@ func (t *tree) remove(leaf int32) {
 		}
 		t.nodes[other].parent = n.parent
 		t.replace(n.parent, up, other)
+		t.forget(up)
 		t.free = append(t.free, up)
 		up = n.parent
 	}
+	p := h.window(t.nodes[leaf].point, t.dims)
 	for ; up != none; up = t.nodes[up].parent {
 		t.nodes[up].count--
+		if kept := t.nodes[up].point; gone && kept != none && t.kept[kept].touches(p) {
+			t.forget(up) // it may be smaller now
+		}
 	}
 }
 
