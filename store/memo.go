@@ -23,6 +23,19 @@ type MemoOptions struct {
 	Invalidates func(key []byte) []string
 }
 
+// Patch makes a Memo load again only what has changed of a value. Without one, values are loaded as a whole.
+type Patch[V any] struct {
+	// Keeps reports whether the value may be kept, to be patched, when a store key has changed. It is asked
+	// in the observer of a commit. What may not be in memory any longer must not be kept.
+	Keeps func(storeKey []byte) bool
+	// Load returns the value of a memo key as r has it, of an old value and all store keys that have changed since. It must
+	// leave the old value as it is, which others use. Without ok the value is loaded as a whole.
+	Load func(r Reader, key []byte, old V, changed [][]byte) (v V, ok bool, err error)
+}
+
+// maxPatch is of how many changes a value is patched; after more it is loaded as a whole.
+const maxPatch = 16
+
 // Memo keeps decoded values of records: what load makes of a key in a snapshot, until a
 // commit changes it. Once an Update has returned, no Get that begins later returns a
 // value from before it. That there is no record (ErrNotFound) is kept too; other errors
@@ -34,6 +47,7 @@ type MemoOptions struct {
 type Memo[V any] struct {
 	db    DB
 	load  func(r Reader, key []byte) (V, error)
+	patch Patch[V]
 	inval func(key []byte) []string
 	stop  func()
 	seed  maphash.Seed
@@ -43,10 +57,15 @@ type Memo[V any] struct {
 // NewMemo returns an empty Memo that fills itself with load, which must do nothing but
 // read and decode. It watches db until Close.
 func NewMemo[V any](db DB, load func(r Reader, key []byte) (V, error), opts MemoOptions) *Memo[V] {
+	return NewPatchedMemo(db, load, Patch[V]{}, opts)
+}
+
+// NewPatchedMemo returns a Memo that patches values where patch can.
+func NewPatchedMemo[V any](db DB, load func(r Reader, key []byte) (V, error), patch Patch[V], opts MemoOptions) *Memo[V] {
 	if opts.Max <= 0 {
 		opts.Max = defaultMemoMax
 	}
-	m := &Memo[V]{db: db, load: load, inval: opts.Invalidates, seed: maphash.MakeSeed()}
+	m := &Memo[V]{db: db, load: load, patch: patch, inval: opts.Invalidates, seed: maphash.MakeSeed()}
 	for i := range m.parts {
 		p := &m.parts[i]
 		p.max = max(1, (opts.Max+memoShards-1)/memoShards)
@@ -76,7 +95,7 @@ func (m *Memo[V]) Get(ctx context.Context, key string) (V, error) {
 // have the commit, the commit became visible after the load was announced, so its
 // observer finds either the announced load, and marks it, or the kept value, and drops it.
 func (m *Memo[V]) fill(ctx context.Context, p *memoPart[V], key string) (V, error) {
-	l := p.begin(key)
+	l, old, changed := p.begin(key)
 	kept := &memoValue[V]{}
 	done := false
 	defer func() {
@@ -85,6 +104,12 @@ func (m *Memo[V]) fill(ctx context.Context, p *memoPart[V], key string) (V, erro
 		}
 	}()
 	err := m.db.View(ctx, func(r Reader) (err error) {
+		if old != nil {
+			var ok bool
+			if kept.value, ok, err = m.patch.Load(r, []byte(key), old.value, changed); ok || err != nil {
+				return err
+			}
+		}
 		kept.value, err = m.load(r, []byte(key))
 		return err
 	})
@@ -107,13 +132,19 @@ func (m *Memo[V]) part(key string) *memoPart[V] {
 func (m *Memo[V]) observe(keys [][]byte) {
 	for _, key := range keys {
 		if m.inval == nil {
-			m.part(string(key)).drop(string(key))
+			m.drop(string(key), key)
 			continue
 		}
 		for _, stale := range m.inval(key) {
-			m.part(stale).drop(stale)
+			m.drop(stale, key)
 		}
 	}
+}
+
+// drop makes a value stale by the change of a store key.
+func (m *Memo[V]) drop(key string, storeKey []byte) {
+	keep := m.patch.Keeps != nil && m.patch.Keeps(storeKey)
+	m.part(key).drop(key, storeKey, keep)
 }
 
 // memoPart keeps some of the values. When it is full it drops one by the clock rule: the
@@ -133,6 +164,8 @@ type memoValue[V any] struct {
 	err   error
 	place int // in ring
 	used  atomic.Bool
+	// changed are the store keys that have changed since. A value with any is there only to be patched.
+	changed [][]byte
 }
 
 // memoLoad stands for all loads of one key that began since its last change.
@@ -144,6 +177,9 @@ type memoLoad struct {
 func (p *memoPart[V]) get(key string) *memoValue[V] {
 	p.mu.RLock()
 	v := p.values[key]
+	if v != nil && v.changed != nil {
+		v = nil
+	}
 	p.mu.RUnlock()
 	if v != nil && !v.used.Load() {
 		v.used.Store(true)
@@ -151,16 +187,19 @@ func (p *memoPart[V]) get(key string) *memoValue[V] {
 	return v
 }
 
-func (p *memoPart[V]) begin(key string) *memoLoad {
+// begin announces a load. It returns what there is to patch, and the changes since.
+func (p *memoPart[V]) begin(key string) (l *memoLoad, old *memoValue[V], changed [][]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.loads[key]
-	if l == nil {
+	if l = p.loads[key]; l == nil {
 		l = new(memoLoad)
 		p.loads[key] = l
 	}
 	l.running++
-	return l
+	if v := p.values[key]; v != nil && v.changed != nil {
+		return l, v, v.changed
+	}
+	return l, nil, nil
 }
 
 // end keeps v, which may be nil, unless the load went stale.
@@ -204,14 +243,20 @@ func (p *memoPart[V]) place() int {
 	}
 }
 
-func (p *memoPart[V]) drop(key string) {
+func (p *memoPart[V]) drop(key string, storeKey []byte, keep bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.loads[key]; l != nil {
 		l.stale = true
 		delete(p.loads, key)
 	}
-	if v := p.values[key]; v != nil {
+	v := p.values[key]
+	switch {
+	case v == nil:
+	case keep && v.err == nil && len(v.changed) < maxPatch:
+		// A load may be reading the old slice; what is appended is behind its end.
+		v.changed = append(v.changed, append([]byte{}, storeKey...))
+	default:
 		delete(p.values, key)
 		p.ring[v.place] = ""
 		p.free = append(p.free, v.place)

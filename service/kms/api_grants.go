@@ -177,7 +177,11 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	}
 	g.ID, g.Created = randomHex(32), now()
 	id := g.ID
-	err = s.change(ctx, e.home, func(tx store.Tx, r *record) error {
+	err = s.update(ctx, func(tx store.Tx) error {
+		r, err := recordOf(tx, e.home)
+		if err != nil {
+			return err
+		}
 		if err := r.grantable(e.arn); err != nil {
 			return err
 		}

@@ -59,7 +59,8 @@ type memos struct {
 
 func (s *Service) openMemos() {
 	db := s.room.Store
-	s.keys = store.NewMemo(db, s.loadKey, store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey})
+	s.keys = store.NewPatchedMemo(db, s.loadKey, store.Patch[*entry]{Keeps: patches, Load: s.patchKey},
+		store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey})
 	s.aliases = store.NewMemo(db, loadAlias, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(aliasTag)})
 	s.places = store.NewMemo(db, loadPlace, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(materialTag)})
 	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(backingTag)})
@@ -123,11 +124,10 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{home: h, record: rec, arn: h.arn()}
-	if e.policy, err = s.documents.parse(rec.Policy, rec.Bound); err != nil {
-		return nil, internal("policy of %s: %w", e.arn, err)
+	e := &entry{home: h, arn: h.arn()}
+	if err := s.adopt(e, &rec); err != nil {
+		return nil, err
 	}
-	e.Policy = "" // the document has the text, once for all keys that share it
 	if e.grants, err = count(r, h.path(countTag)); err != nil {
 		return nil, err
 	}
@@ -141,6 +141,16 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 		e.material, err = s.backing(r, h, rec.Version)
 	}
 	return e, err
+}
+
+// adopt gives an entry what the record of its key says.
+func (s *Service) adopt(e *entry, rec *record) (err error) {
+	if e.policy, err = s.documents.parse(rec.Policy, rec.Bound); err != nil {
+		return internal("policy of %s: %w", e.arn, err)
+	}
+	e.record = *rec
+	e.Policy = "" // the document has the text, once for all keys that share it
+	return nil
 }
 
 func aliasesOf(r store.Reader, h home) ([]string, error) {

@@ -118,10 +118,7 @@ func (s *Service) update(ctx context.Context, fn func(tx store.Tx) error) error 
 // gone since the call was authorized; fn sees it as it is.
 func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *record) error) error {
 	return s.update(ctx, func(tx store.Tx) error {
-		r, err := read[record](tx, h.path(keyTag))
-		if errors.Is(err, store.ErrNotFound) {
-			return noSuchKey(h.arn())
-		}
+		r, err := recordOf(tx, h)
 		if err != nil {
 			return err
 		}
@@ -130,6 +127,15 @@ func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *re
 		}
 		return write(tx, h.path(keyTag), &r)
 	})
+}
+
+// recordOf returns the record of a key that was there a moment ago.
+func recordOf(r store.Reader, h home) (record, error) {
+	rec, err := read[record](r, h.path(keyTag))
+	if errors.Is(err, store.ErrNotFound) {
+		err = noSuchKey(h.arn())
+	}
+	return rec, err
 }
 
 // mutable returns the error for a change to a key that is pending deletion, or nil.

@@ -60,6 +60,20 @@ func NewRules(grants []*Grant) (Rules, error) {
 	return rules, nil
 }
 
+// Without returns the rules of all grants but those with some ids.
+func (rs Rules) Without(ids map[string]bool) Rules {
+	var rest Rules
+	for i := range rs {
+		if !ids[hex.EncodeToString(rs[i].id[:])] {
+			rest = append(rest, rs[i])
+		}
+	}
+	return rest
+}
+
+// And returns the rules together with those of other grants.
+func (rs Rules) And(more Rules) Rules { return slices.Concat(rs, more) }
+
 // Find returns the id of a grant to the party with this key that allows the request, or "".
 func (rs Rules) Find(grantee string, r *Request) string {
 	op := bit(r.Operation)
