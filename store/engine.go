@@ -34,12 +34,16 @@ const (
 	leastMemTable  = 8 << 20
 	mostMemTable   = 32 << 20 // it is read again after a crash: half a second
 	leastCache     = 48 << 20
-	mostCache      = 1 << 30
-	cacheShare     = 32 // of the machine's memory
+	mostCache      = 4 << 30
+	cacheShare     = 16 // of the machine's memory
 	maxManifest    = 4 << 20
 	maxOpenTables  = 512
 	bloomBits      = 10
 	tableBlockSize = 8 << 10
+	indexBlockSize = 256 << 10 // of a whole table: with two levels of index each lookup reads one block more
+	// baseLevel is how much the first level below the newest tables holds. Records change all over their space, so what moves down
+	// a level is merged with a part of the next that is larger as often as that level is: fewer and larger levels write less anew.
+	baseLevel = 256 << 20
 )
 
 // engine is one opening of Pebble. After a failure to write, File replaces it by another,
@@ -90,6 +94,7 @@ func (e *engine) options(cache *pebble.Cache) *pebble.Options {
 		MemTableSize:                uint64(memTable),
 		MemTableStopWritesThreshold: 4,
 		L0StopWritesThreshold:       1000, // waiting for a compaction that fails would never end
+		LBaseMaxBytes:               baseLevel,
 		MaxManifestFileSize:         maxManifest,
 		MaxOpenFiles:                maxOpenTables,
 		Cleaner:                     remover{},
@@ -104,6 +109,7 @@ func (e *engine) options(cache *pebble.Cache) *pebble.Options {
 	// The length of compressed text tells something of the text, also when it is encrypted.
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
 	opts.Levels[0].BlockSize = tableBlockSize
+	opts.Levels[0].IndexBlockSize = indexBlockSize
 	opts.Levels[0].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	return opts
 }

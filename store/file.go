@@ -40,7 +40,7 @@ type Wrapper interface {
 
 // Options of a File. The zero value is right for a server.
 type Options struct {
-	Cache        int64         // bytes of block cache, memtables included; 0 for a 32nd of the memory there is, but 48 MiB at least and 1 GiB at most
+	Cache        int64         // bytes of block cache, memtables included; 0 for a 16th of the memory there is, but 48 MiB at least and 4 GiB at most
 	HistoryBytes int64         // bytes of changes kept for Watch; 0 for 64 MiB
 	HistoryAge   time.Duration // how long changes are kept at most; 0 for a day
 	KeyAge       time.Duration // how long a data key serves new files; 0 for 30 days
