@@ -25,6 +25,11 @@ func authenticate(g *Gateway, p *passage) error {
 			p.room = bare
 			return g.bearer(p, c)
 		}
+		if near := p.house.near(p); near != nil {
+			p.room = near
+			_, err := near.codec.Route(&p.req)
+			return err
+		}
 	} else if foreign(p.r) && p.room != nil && p.room.API.Protocol == wire.Raw {
 		return &sigv4.Error{Kind: sigv4.MissingSignature}
 	}

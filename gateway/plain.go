@@ -70,6 +70,16 @@ func (h *house) bare(p *passage) *room {
 	return nil
 }
 
+// near returns the room of the protocol Raw that a request with carried credentials means, though nothing is at its path. bare was called before.
+func (h *house) near(p *passage) *room {
+	for _, m := range h.raws {
+		if c, ok := m.codec.(interface{ Near(path string) bool }); ok && c.Near(p.req.Path) {
+			return m
+		}
+	}
+	return nil
+}
+
 // among returns which of the rooms with one signing name a request is for: that of the protocol Raw by its path, else the other.
 func (h *house) among(rooms []*room, p *passage) *room {
 	if len(rooms) > 1 {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/amp"
@@ -133,6 +134,27 @@ func TestA22_ConfigurationNeedsAMember(t *testing.T) {
 		_, err := client.UpdateWorkspaceConfiguration(ctx, &in)
 		return err
 	}
+	described := func() *types.WorkspaceConfigurationDescription {
+		t.Helper()
+		out, err := h.AsAdmin().AMP().DescribeWorkspaceConfiguration(ctx, &amp.DescribeWorkspaceConfigurationInput{WorkspaceId: &id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.WorkspaceConfiguration
+	}
+	late := func(by time.Duration, want int) {
+		t.Helper()
+		p := planeOf(t, h, h.Admin, id)
+		if resp, text := p.write(time.Now().Add(-by), map[string]float64{"x": by.Seconds()}); resp.StatusCode != want {
+			t.Errorf("a sample %s late: got %d %s, want %d", by, resp.StatusCode, text, want)
+		}
+	}
+	if d := described(); aws.ToInt32(d.OutOfOrderTimeWindowInSeconds) != 60 || d.RuleQueryOffsetInSeconds == nil {
+		t.Errorf("a new workspace is described as %+v", d)
+	}
+	late(0, 204)
+	late(20*time.Second, 204)
+	late(10*time.Minute, 400)
 	want(t, "an update of nothing", update(amp.UpdateWorkspaceConfigurationInput{}), "ValidationException")
 	want(t, "retention alone", update(amp.UpdateWorkspaceConfigurationInput{RetentionPeriodInDays: aws.Int32(60)}), "")
 	sets := []types.LimitsPerLabelSet{
@@ -142,10 +164,16 @@ func TestA22_ConfigurationNeedsAMember(t *testing.T) {
 	want(t, "label sets alone", update(amp.UpdateWorkspaceConfigurationInput{LimitsPerLabelSet: sets}), "")
 	want(t, "a label set twice", update(amp.UpdateWorkspaceConfigurationInput{LimitsPerLabelSet: append(sets, sets[0])}), "ValidationException")
 	want(t, "no days at all", update(amp.UpdateWorkspaceConfigurationInput{RetentionPeriodInDays: aws.Int32(0)}), "ValidationException")
+	want(t, "no window at all", update(amp.UpdateWorkspaceConfigurationInput{OutOfOrderTimeWindowInSeconds: aws.Int32(0)}), "")
 	h.Stop()
 	h.Restart()
-	out, err := h.AsAdmin().AMP().DescribeWorkspaceConfiguration(ctx, &amp.DescribeWorkspaceConfigurationInput{WorkspaceId: &id})
-	if err != nil || aws.ToInt32(out.WorkspaceConfiguration.RetentionPeriodInDays) != 60 || len(out.WorkspaceConfiguration.LimitsPerLabelSet) != 2 {
-		t.Errorf("described as %+v, %v", out, err)
+	client = h.AsAdmin().AMP()
+	d := described()
+	if aws.ToInt32(d.RetentionPeriodInDays) != 60 || len(d.LimitsPerLabelSet) != 2 || aws.ToInt32(d.OutOfOrderTimeWindowInSeconds) != 0 {
+		t.Errorf("described as %+v", d)
 	}
+	late(0, 204)
+	late(30*time.Second, 400)
+	want(t, "a longer window", update(amp.UpdateWorkspaceConfigurationInput{OutOfOrderTimeWindowInSeconds: aws.Int32(3600)}), "")
+	late(40*time.Minute, 204)
 }

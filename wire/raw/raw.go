@@ -94,6 +94,8 @@ func Define(s wire.Service, label string, operations []Operation) *wire.Service 
 type Codec struct {
 	router *httpbind.Router
 	ops    map[*wire.Operation]*wire.Operation // of the router's, one a route
+	// folders are the first part of each route and the one behind the resource: "workspaces/api".
+	folders map[string]bool
 }
 
 var _ wire.Codec = (*Codec)(nil)
@@ -108,7 +110,7 @@ func New(svc *wire.Service) (*Codec, error) {
 	if svc.Protocol != wire.Raw {
 		return nil, fmt.Errorf("raw: %s speaks another protocol", svc.Name)
 	}
-	c := &Codec{ops: map[*wire.Operation]*wire.Operation{}}
+	c := &Codec{ops: map[*wire.Operation]*wire.Operation{}, folders: map[string]bool{}}
 	var routes []*wire.Operation
 	for _, op := range svc.Operations {
 		if op.Input.Type != inputType || op.Output.Type != outputType {
@@ -119,6 +121,8 @@ func New(svc *wire.Service) (*Codec, error) {
 			if first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); !ok || first == "" || !strings.HasPrefix(rest, "{") {
 				return nil, fmt.Errorf("raw: %s.%s has a route %q", svc.Name, op.Name, route)
 			}
+			root, _, folder := place(path)
+			c.folders[root+"/"+folder] = true
 			one := &wire.Operation{Name: op.Name, Method: method, Path: path, Input: op.Input}
 			c.ops[one] = op
 			routes = append(routes, one)
@@ -140,6 +144,20 @@ func (c *Codec) Route(r *wire.Request) (*wire.Operation, error) {
 		return nil, wire.Errorf("MethodNotAllowedException", http.StatusMethodNotAllowed, "Method not allowed.").WithCause(err)
 	}
 	return nil, wire.Errorf("UnknownOperationException", http.StatusNotFound, "There is nothing at this path.")
+}
+
+// Near reports whether a path lies in a folder of the service, below a resource, whether there is anything at it or not.
+func (c *Codec) Near(path string) bool {
+	root, _, folder := place(path)
+	return c.folders[root+"/"+folder]
+}
+
+// place takes a path apart: its first part, the resource, and the part behind that.
+func place(path string) (root, resource, folder string) {
+	root, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	resource, rest, _ = strings.Cut(rest, "/")
+	folder, _, _ = strings.Cut(rest, "/")
+	return root, resource, folder
 }
 
 // DecodeInput implements wire.Codec. The body is r's.

@@ -22,6 +22,18 @@ func codec(t testing.TB) *Codec {
 	return c
 }
 
+func TestNear(t *testing.T) {
+	c := codec(t)
+	for path, want := range map[string]bool{
+		"/boxes/b-1/v1/ask": true, "/boxes/b-1/v1/nothing": true, "/boxes/b-1/v1": true, "/boxes/b-1/v1/": true,
+		"/boxes/b-1/v2/ask": false, "/boxes/b-1": false, "/crates/b-1/v1/ask": false, "/": false, "": false, "/boxes//v1/x": true,
+	} {
+		if got := c.Near(path); got != want {
+			t.Errorf("%q: got %t, want %t", path, got, want)
+		}
+	}
+}
+
 func TestRoute(t *testing.T) {
 	c := codec(t)
 	tests := []struct{ method, path, op, resource, rest, code string }{
