@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/prometheus/common/model"
 
@@ -68,6 +69,7 @@ func (d *data) judge(ctx context.Context, c *detect.Config, a *prom.Answer) (*pr
 	if err := json.Unmarshal(a.Body, &out); err != nil {
 		return nil, fmt.Errorf("answer to the query of a preview: %w", err)
 	}
+	out.Data.Result = slices.DeleteFunc(out.Data.Result, func(s *model.SampleStream) bool { return s == nil }) // which no engine gives
 	judged, full, err := c.Preview(ctx, out.Data.Result, d.s.alerting.memory, d.s.alerting.turns)
 	switch {
 	case errors.Is(err, detect.ErrLong):

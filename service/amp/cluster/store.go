@@ -39,13 +39,16 @@ func (s *Store) Instant(ctx context.Context, query string, at time.Time) (promql
 	if err := s.ask(ctx, "query", url.Values{"query": {query}, "time": {seconds3(at)}}, model.ValVector, &found); err != nil {
 		return nil, err
 	}
-	var out promql.Vector
+	return vectorOf(found), nil
+}
+
+func vectorOf(found model.Vector) (out promql.Vector) {
 	for _, x := range found {
-		if x.Histogram == nil {
+		if x != nil && x.Histogram == nil {
 			out = append(out, promql.Sample{Metric: labelsOf(x.Metric), T: int64(x.Timestamp), F: float64(x.Value)})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Range returns what a query gives at times with a step between them, of numbers.
@@ -55,15 +58,21 @@ func (s *Store) Range(ctx context.Context, query string, from, to time.Time, ste
 	if err := s.ask(ctx, "query_range", form, model.ValMatrix, &found); err != nil {
 		return nil, err
 	}
-	var out promql.Matrix
+	return matrixOf(found), nil
+}
+
+func matrixOf(found model.Matrix) (out promql.Matrix) {
 	for _, x := range found {
+		if x == nil {
+			continue
+		}
 		one := promql.Series{Metric: labelsOf(x.Metric)}
 		for _, p := range x.Values {
 			one.Floats = append(one.Floats, promql.FPoint{T: int64(p.Timestamp), F: float64(p.Value)})
 		}
 		out = append(out, one)
 	}
-	return out, nil
+	return out
 }
 
 // seconds3 is a time as Prometheus's API takes it.
@@ -89,13 +98,18 @@ func (s *Store) ask(ctx context.Context, path string, form url.Values, kind mode
 	if err != nil {
 		return err
 	}
+	return parse(out.body, kind, into)
+}
+
+// parse reads an answer to a query.
+func parse(body []byte, kind model.ValueType, into any) error {
 	var said struct {
 		Data struct {
 			Type   string          `json:"resultType"`
 			Result json.RawMessage `json:"result"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(out.body, &said); err != nil || said.Data.Type != kind.String() || json.Unmarshal(said.Data.Result, into) != nil {
+	if err := json.Unmarshal(body, &said); err != nil || said.Data.Type != kind.String() || json.Unmarshal(said.Data.Result, into) != nil {
 		return errAnswer
 	}
 	return nil

@@ -72,6 +72,26 @@ func TestStoreAsks(t *testing.T) {
 	}
 }
 
+// FuzzParse makes sure that no answer of a cluster panics, and that what is made of one has as many series.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		`{"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1.5,"1"]},null]}}`, `{"data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[1,"NaN"]]},null]}}`,
+		`{"data":{"resultType":"vector","result":[{"histogram":[1,{"count":"1","sum":"1","buckets":[[0,"1","2","3"]]}]}]}}`, `{"data":{"resultType":"matrix","result":[{"values":[[1.0000000000001,"1"]]}]}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var v model.Vector
+		if parse(body, model.ValVector, &v) == nil && len(vectorOf(v)) > len(v) {
+			t.Errorf("%q has become %v", body, vectorOf(v))
+		}
+		var m model.Matrix
+		if parse(body, model.ValMatrix, &m) == nil && len(matrixOf(m)) > len(m) {
+			t.Errorf("%q has become %v", body, matrixOf(m))
+		}
+	})
+}
+
 // TestStoreEnds makes sure that nothing is asked or written once the workspace is closed, and that nobody is told where the cluster is.
 func TestStoreEnds(t *testing.T) {
 	c, f := newCluster(t)

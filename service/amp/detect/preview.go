@@ -113,7 +113,7 @@ const MaxValues = 50_000
 // ErrLong says that a preview would judge more values than that.
 var ErrLong = errors.New("too many values")
 
-// Preview judges the values of series as a detector would that has seen nothing before them, and returns bands and scores, as far as there are any. Of
+// Preview judges the values of series, none of them nil, as a detector would that has seen nothing before them, and returns bands and scores, as far as there are any. Of
 // more series than a detector judges the first are judged, and full says so. The error is ErrLong, ErrTooMany where there is no memory for a model,
 // or the context's.
 func (c *Config) Preview(ctx context.Context, past model.Matrix, m *Memory, t Turns) (judged model.Matrix, full, err error) {

@@ -67,13 +67,14 @@ func (c *costs) tell(told func(Query), out *Answer) {
 	if json.Unmarshal(out.Body, &said) == nil && json.Unmarshal(said.Data.Stats, &stats) == nil && stats.Samples.Total != nil {
 		c.about.Samples = max(*stats.Samples.Total, 0)
 	}
-	if !c.asked && len(said.Data.Stats) > 0 {
+	if !c.asked && len(said.Data.Stats) > 0 && said.Data.Stats[0] == '{' {
 		out.Body = without(out.Body, said.Data.Stats)
 	}
 	told(c.about)
 }
 
-// without returns an answer without its statistics, which stand there as they are given. No string of JSON can look like them: its quotes are escaped.
+// without returns an answer without its statistics, an object that stands there as it is given. No string of JSON can look like it: its quotes are
+// escaped.
 func without(body, stats []byte) []byte {
 	const name = `"stats":`
 	at := bytes.LastIndex(body, append([]byte(name), stats...))

@@ -1,7 +1,9 @@
 package prom
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -53,6 +55,25 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s: told of %+v", name, told)
 		}
 	}
+}
+
+// FuzzCosts makes sure that whatever another system answers, what goes on to a client is JSON where that was.
+func FuzzCosts(f *testing.F) {
+	for _, s := range []string{`{"data":{"stats":{"samples":{"totalQueryableSamples":7}},"result":[]}}`, `{"data":{"result":["\"stats\":{}"],"stats":{}}}`, `{"data":{"stats":1},"x":{"stats":12}}`, `{"data":{"stats":{},"stats":{}}}`, `{"DATA":{"Stats" : {}}}`, "["} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, told := &Answer{Status: http.StatusOK, Body: bytes.Clone(body)}, 0
+		new(costs).tell(func(q Query) {
+			told++
+			if q.Samples < UnknownSamples {
+				t.Errorf("%d samples", q.Samples)
+			}
+		}, out)
+		if told != 1 || json.Valid(body) != json.Valid(out.Body) {
+			t.Errorf("%q became %q, told %d times", body, out.Body, told)
+		}
+	})
 }
 
 func FuzzTimes(f *testing.F) {
