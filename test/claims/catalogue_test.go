@@ -26,7 +26,7 @@ import (
 const bundles = "proton-bundles"
 
 // protonWait bounds how long a test waits for what Proton does in the background.
-const protonWait = 30 * time.Second
+const protonWait = 2 * time.Minute
 
 // newBundles makes the bucket and puts the sample bundles into it.
 func newBundles(t testing.TB, a house.Account, names ...string) {

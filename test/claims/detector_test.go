@@ -143,7 +143,10 @@ func TestDetectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := &amp.DescribeAnomalyDetectorInput{WorkspaceId: &id, AnomalyDetectorId: &ad}
-	if err := amp.NewAnomalyDetectorDeletedWaiter(c).Wait(ctx, gone, 2*time.Minute); err != nil {
+	quick := func(o *amp.AnomalyDetectorDeletedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+	}
+	if err := amp.NewAnomalyDetectorDeletedWaiter(c).Wait(ctx, gone, 2*time.Minute, quick); err != nil {
 		t.Error(err)
 	}
 }

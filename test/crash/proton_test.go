@@ -80,7 +80,7 @@ func (p *platform) publish(name string, body []byte) {
 func (p *platform) until(what string, so func(a *proton.Client) (bool, error)) {
 	p.t.Helper()
 	a := p.h.AsAdmin().Proton()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		ok, err := so(a)
 		if err != nil {
 			p.t.Fatalf("%s: %v", what, err)

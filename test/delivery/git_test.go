@@ -62,7 +62,7 @@ func TestProtonDeliversByGit(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		for until := time.Now().Add(2 * time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
 			for _, branch := range strings.Fields(outside.Git(t, bare, "for-each-ref", "--format=%(refname:short)", "refs/heads/proton-*")) {
 				if strings.Contains(outside.Git(t, bare, "ls-tree", "-r", "--name-only", branch), name+"/") {
 					return branch

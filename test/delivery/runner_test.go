@@ -131,7 +131,7 @@ func startRunner(t *testing.T, h *house.House) {
 			t.Logf("the runner printed:\n%s", text.String())
 		}
 	})
-	for until := time.Now().Add(30 * time.Second); !strings.Contains(text.String(), "the runner is ready"); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(2 * time.Minute); !strings.Contains(text.String(), "the runner is ready"); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(text.String(), "does not let commands be confined") {
 			outside.Missing(t, "%s", text.String())
 		}

@@ -91,7 +91,7 @@ func (s *synced) push(branch string) string {
 // until asks until it is so.
 func (s *synced) until(what string, so func() (bool, error)) {
 	s.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		ok, err := so()
 		if err != nil {
 			s.t.Fatalf("%s: %v", what, err)

@@ -41,7 +41,7 @@ import (
 const Region = "eu-central-1"
 
 // startTime bounds how long a house may take to answer.
-const startTime = 60 * time.Second
+const startTime = 2 * time.Minute
 
 // House is a running server. Its methods are for one goroutine; its clients for any.
 type House struct {

@@ -21,7 +21,10 @@ func (a Account) NewWorkspace(t testing.TB, key string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := amp.NewWorkspaceActiveWaiter(a.AMP()).Wait(context.Background(), &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, time.Minute); err != nil {
+	quick := func(o *amp.WorkspaceActiveWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 200*time.Millisecond
+	}
+	if err := amp.NewWorkspaceActiveWaiter(a.AMP()).Wait(context.Background(), &amp.DescribeWorkspaceInput{WorkspaceId: out.WorkspaceId}, 2*time.Minute, quick); err != nil {
 		t.Fatal(err)
 	}
 	return *out.WorkspaceId

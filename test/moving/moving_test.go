@@ -85,7 +85,7 @@ func (s *site) upload(name string) types.TemplateVersionSourceInput {
 // until waits until it is done, within bounds.
 func (s *site) until(what string, done func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("%s does not end", what)
 		}

@@ -262,7 +262,7 @@ func (p *process) Write(b []byte) (int, error) {
 // says waits until the process has printed a text.
 func (p *process) says(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		p.mu.Lock()
 		got := p.text.String()
 		p.mu.Unlock()

@@ -36,7 +36,7 @@ import (
 func TestMain(m *testing.M) { house.Main(m) }
 
 // patience bounds every wait. Nothing here takes long unless something hangs.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func TestScripts(t *testing.T) {
 	binary := house.Binary(t)
