@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 )
 
@@ -88,6 +89,29 @@ func TestNegotiation(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNegotiation says anything of a message: it is of one version or the other, in upstream's spelling, or refused.
+func FuzzNegotiation(f *testing.F) {
+	for _, kind := range []string{"", "application/x-protobuf", ofVersion2, "application/x-protobuf; proto=\"prometheus.WriteRequest\"", "a/b; proto*=utf-8''x", ";", "application/x-protobuf;proto=;proto="} {
+		f.Add(kind, "snappy")
+	}
+	f.Add(ofVersion2, "gzip")
+	f.Fuzz(func(t *testing.T, kind, encoding string) {
+		r := &Request{Header: http.Header{contentType: {kind}, contentEncoding: {encoding}}}
+		got, version, refused := negotiate(r)
+		if refused != nil {
+			if refused.Status != http.StatusUnsupportedMediaType || len(refused.Body) > 1000 {
+				t.Fatalf("got %d %s", refused.Status, refused.Body)
+			}
+			return
+		}
+		if again, err := remoteapi.ParseProtoMsg(got.Header.Get(contentType)); err != nil || again != version || !isSnappy(got.Header.Get(contentEncoding)) {
+			t.Fatalf("%q, %q: got %q and %q for %s", kind, encoding, got.Header.Get(contentType), got.Header.Get(contentEncoding), version)
+		}
+	})
+}
+
+func isSnappy(encoding string) bool { return encoding == "" || encoding == snappy }
 
 // TestEveryAnswerCounts refuses requests of both versions before anything is written: version 2 says so in its headers.
 func TestEveryAnswerCounts(t *testing.T) {
