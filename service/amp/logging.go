@@ -224,6 +224,13 @@ func (s *Service) alertFailed(id tenant.ID, receiver, kind string) {
 	}
 }
 
+// alertRefused logs that alerts were refused.
+func (s *Service) alertRefused(id tenant.ID, text string) {
+	if w := s.settingsOf(id); w != nil {
+		s.post(id, w.Logging, alertsStream, "alertmanager", ruleMessage{Log: text, Level: "WARN"})
+	}
+}
+
 // queryMessage is what is told of a query that came over the API.
 type queryMessage struct {
 	Query     string `json:"query"`

@@ -172,7 +172,8 @@ func (w *worker) readDefinition(ctx context.Context, t *tenant.Tenant) error {
 				w.a.s.log.Debug("an alert was not delivered", "workspace", w.id.ARN(), "receiver", kind)
 				w.a.s.alertFailed(w.id, receiver, kind)
 			},
-			Lost: w.lose,
+			Refused: func(text string) { w.a.s.alertRefused(w.id, text) },
+			Lost:    w.lose,
 		})
 	}
 	if err != nil {

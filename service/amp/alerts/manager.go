@@ -3,6 +3,7 @@ package alerts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -43,6 +44,9 @@ type Options struct {
 	Limits    Limits
 	// Failed is told of the receiver whose delivery failed and of what kind it was, retries included; nil for nobody.
 	Failed func(receiver, kind string)
+	// Refused is told that alerts are refused because of a limit, in the words of AWS's logs, and once a minute for each limit at most; nil for
+	// nobody. It must be quick.
+	Refused func(text string)
 	// Lost is told why state could not be saved, each time. It must not wait for the manager.
 	Lost func(error)
 	// SaveEvery is how often state is saved that has changed; 0 for five seconds.
@@ -82,6 +86,9 @@ func Open(ctx context.Context, d *Definition, o Options) (_ *Manager, err error)
 	if o.Failed == nil {
 		o.Failed = func(string, string) {}
 	}
+	if o.Refused == nil {
+		o.Refused = func(string) {}
+	}
 	m := &Manager{o: o, kept: make(chan struct{}), start: time.Now()}
 	if m.url, err = url.Parse(o.URL); err != nil {
 		return nil, err
@@ -91,7 +98,7 @@ func Open(ctx context.Context, d *Definition, o Options) (_ *Manager, err error)
 	}
 	reg := prometheus.NewRegistry()
 	m.silencer = silence.NewSilencer(m.silences, quiet, eventrecorder.Recorder{})
-	bounds := &bound{Silencer: m.silencer, m: m, sizes: make(map[model.Fingerprint]int64)}
+	bounds := &bound{Silencer: m.silencer, m: m, sizes: make(map[model.Fingerprint]int64), told: make(map[string]time.Time)}
 	m.alerts, err = mem.NewAlerts(context.Background(), 30*time.Minute, 0, bounds, quiet, eventrecorder.Recorder{}, reg, featurecontrol.NoopFlags{})
 	if err != nil {
 		return nil, err
@@ -231,6 +238,7 @@ type bound struct {
 	mu    sync.Mutex
 	sizes map[model.Fingerprint]int64
 	total int64
+	told  map[string]time.Time // of limits, when somebody was told last
 }
 
 var errTooMany = errors.New("the limit of active alerts of the workspace is reached")
@@ -241,12 +249,24 @@ func (b *bound) PreStore(a *alert.Alert, existing bool) error {
 	defer b.mu.Unlock()
 	l, n := b.m.o.Limits, size(a)
 	before := b.sizes[a.Fingerprint()]
-	if l.Alerts > 0 && !existing && len(b.sizes) >= l.Alerts || l.AlertBytes > 0 && b.total-before+n > l.AlertBytes {
-		return errTooMany
+	switch {
+	case l.Alerts > 0 && !existing && len(b.sizes) >= l.Alerts:
+		return b.refuse(fmt.Sprintf("too many alerts, limit: %d", l.Alerts))
+	case l.AlertBytes > 0 && b.total-before+n > l.AlertBytes:
+		return b.refuse(fmt.Sprintf("alerts too big, total size limit: %d bytes", l.AlertBytes))
 	}
 	b.sizes[a.Fingerprint()] = n
 	b.total += n - before
 	return nil
+}
+
+// refuse tells of a limit now and then. b.mu is held.
+func (b *bound) refuse(text string) error {
+	if now := time.Now(); now.Sub(b.told[text]) >= time.Minute {
+		b.told[text] = now
+		b.m.o.Refused(text)
+	}
+	return errTooMany
 }
 
 // PostStore notes the change.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -326,11 +327,16 @@ func TestState_withoutKey(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	d := definition(t, Outgoing{}, "webhook_configs:", "  - url: https://example.com/")
-	m := openManager(t, d, Options{Limits: Limits{Alerts: 2, AlertBytes: 200}})
+	var told []string // before the next alert is sent
+	m := openManager(t, d, Options{Limits: Limits{Alerts: 2, AlertBytes: 200}, Refused: func(text string) { told = append(told, text) }})
 	fire(m, "A")
 	fire(m, "B", "long", strings.Repeat("x", 200))
 	fire(m, "C")
 	fire(m, "D")
+	fire(m, "E")
+	if want := []string{"alerts too big, total size limit: 200 bytes", "too many alerts, limit: 2"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 	var got []struct{ Labels map[string]string }
 	if _, body := ask(t, m, "GET", "/api/v2/alerts", ""); json.Unmarshal([]byte(body), &got) != nil || len(got) != 2 {
 		t.Errorf("got %s, want A and C", body)
