@@ -56,8 +56,8 @@ func versionOf(kind string) (remoteapi.WriteMessageType, error) {
 		return remoteapi.WriteV1MessageType, nil
 	}
 	version := remoteapi.WriteMessageType(name)
-	if err := version.Validate(); err != nil {
-		return "", fmt.Errorf("got content type %.100q; %w", kind, err)
+	if !accepted.Contains(version) {
+		return "", fmt.Errorf("got content type %.100q; unknown message, supported: %s", kind, accepted)
 	}
 	return version, nil
 }
