@@ -75,7 +75,7 @@ func newTerraform(t *testing.T, h *house.House, plugins string) *terraform {
 	if err := os.WriteFile(rc, fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &terraform{t, dir, append(h.Environ(h.Admin), "TF_CLI_CONFIG_FILE="+rc, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "HOME="+dir, "TF_VAR_endpoint="+h.Endpoint)}
+	return &terraform{t, dir, append(h.Environ(h.Admin), "TF_CLI_CONFIG_FILE="+rc, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "HOME="+dir, "TF_VAR_endpoint="+h.Endpoint, "GOGC=300")} // its schemas are large
 }
 
 // TestTerraform applies one configuration in a house with a second region, sees that a second plan has nothing to do, changes
