@@ -235,7 +235,8 @@ func fillHouse(b *testing.B, workspaces, each, times int) (peak, memory int64) {
 // that sends as fast as it can, one whose queries never end, and both.
 func BenchmarkAmpIsolation(b *testing.B) {
 	h := house.Start(b)
-	small, big := toWorkspace(h, h.AsAdmin().NewWorkspace(b, ""), false), toWorkspace(h, h.AsAdmin().NewWorkspace(b, ""), false)
+	small, full := toWorkspace(h, h.AsAdmin().NewWorkspace(b, ""), false), h.AsAdmin().NewWorkspace(b, "")
+	big := toWorkspace(h, full, false)
 	few, many := ampLabels(200), ampLabels(ampSeries)
 	clock := time.Now().Add(-time.Hour).UnixMilli()
 	for _, body := range scrapes(b, many, clock, 15_000, 60) {
@@ -243,11 +244,11 @@ func BenchmarkAmpIsolation(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	f := newFlood(b, big, many, clock+60*15_000)
+	f := startFlood(b, h, full, clock+60*15_000)
 	rounds := map[string][][]float64{}
 	measure := func() []float64 {
 		var writes, asks []time.Duration
-		for range 100 {
+		for range 300 {
 			clock += 1000
 			body := scrapes(b, few, clock, 1, 1)[0]
 			writes = append(writes, took(b, func() error { return small.send(body) }))
@@ -261,9 +262,10 @@ func BenchmarkAmpIsolation(b *testing.B) {
 		for range 3 {
 			rounds["alone"] = append(rounds["alone"], measure())
 			for _, kind := range []string{"writes", "queries", "writes and queries"} {
-				stop := f.start(kind)
+				f.tell(b, kind)
+				time.Sleep(500 * time.Millisecond)
 				rounds[kind] = append(rounds[kind], measure())
-				stop()
+				f.tell(b, "nothing")
 			}
 		}
 	}
@@ -296,53 +298,4 @@ func took(b *testing.B, fn func() error) time.Duration {
 func p99(list []time.Duration) float64 {
 	slices.Sort(list)
 	return float64(list[len(list)*99/100]) / 1e6
-}
-
-// flood is a workspace that asks for all that it can get.
-type flood struct {
-	to     *sender
-	bodies [floodSenders][][]byte // made before, so that the sender takes little of the machine
-}
-
-const floodSenders, floodQueries = 8, 8
-
-func newFlood(b *testing.B, to *sender, list []labels.Labels, clock int64) *flood {
-	f := &flood{to: to}
-	for k := range f.bodies {
-		part := list[k*len(list)/floodSenders : (k+1)*len(list)/floodSenders]
-		for n := range int64(20) {
-			f.bodies[k] = append(f.bodies[k], scrapes(b, part[:ampRequest], clock+n*100, 1, 1)...)
-		}
-	}
-	return f
-}
-
-// start begins a flood; stop ends it. What the house refuses of it is refused.
-func (f *flood) start(kind string) (stop func()) {
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	repeat := func(fn func(n int)) {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-done:
-					return
-				default:
-					fn(n)
-				}
-			}
-		})
-	}
-	if kind != "queries" {
-		for _, bodies := range f.bodies {
-			repeat(func(n int) { _ = f.to.send(bodies[n%len(bodies)]) })
-		}
-	}
-	if kind != "writes" {
-		for range floodQueries {
-			repeat(func(int) { _ = f.to.ask(`sum(rate({__name__=~"bench_.*"}[30m])) by (instance)`) })
-		}
-	}
-	time.Sleep(500 * time.Millisecond)
-	return func() { close(done); wg.Wait() }
 }
