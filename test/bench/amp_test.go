@@ -277,9 +277,14 @@ func BenchmarkAmpQuery(b *testing.B) {
 	b.Logf("blocks: plain %d bytes, sealed %d", plainSize, sealed.Size())
 	b.ReportMetric(float64(sealed.Size())/float64(plainSize), "disk-ratio")
 	for range b.N {
+		var own, warm, cold float64
 		for _, q := range ampQueries {
-			compareQuery(b, q.name, q.text, plain, sealed, vm, start+time.Hour.Milliseconds(), end)
+			o, w, c := compareQuery(b, q.name, q.text, plain, sealed, vm, start+time.Hour.Milliseconds(), end)
+			own, warm, cold = own+o, warm+w, cold+c
 		}
+		b.Logf("all five: plain %.2f ms, sealed %.2f, opened again %.2f", own/1e6, warm/1e6, cold/1e6)
+		b.ReportMetric(warm/own, "five-warm")
+		b.ReportMetric(cold/own, "five-opened-again")
 	}
 }
 
@@ -294,7 +299,8 @@ func cutPlain(b *testing.B, plain *plainStore) {
 	}
 }
 
-func compareQuery(b *testing.B, name, text string, plain *plainStore, sealed *sealedStore, vm *victoria, from, to int64) {
+// compareQuery returns the processor time of a query, in nanoseconds.
+func compareQuery(b *testing.B, name, text string, plain *plainStore, sealed *sealedStore, vm *victoria, from, to int64) (plainly, warmly, coldly float64) {
 	b.Helper()
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 100_000_000, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
 	ask := func(db storage.Queryable, times int) float64 {
@@ -339,6 +345,7 @@ func compareQuery(b *testing.B, name, text string, plain *plainStore, sealed *se
 	}
 	b.ReportMetric(ratio(warm, own), name+"-warm")
 	b.ReportMetric(ratio(cold, own), name+"-opened-again")
+	return median(own), median(warm), median(cold)
 }
 
 func (v *victoria) ask(b *testing.B, text string, from, to int64, times int) float64 {

@@ -27,6 +27,9 @@ const (
 
 	// quantum is for how long one computes while others wait.
 	quantum = time.Millisecond
+	// slice is for how long one computes without letting what else is ready run: what the network or the disk has woken waits
+	// for a thread, and Go takes one away only after ten milliseconds.
+	slice = 200 * time.Microsecond
 	// patience is how long one waits for a turn, and then goes on without: a turn is what is fair, not what is safe. Who holds one
 	// may wait for something that only who waits for one can give.
 	patience = 250 * time.Millisecond
@@ -89,11 +92,12 @@ func (t *turns) give() {
 
 // turn is that of one request. The zero value is none.
 type turn struct {
-	of    *turns
-	ctx   context.Context
-	mu    sync.Mutex
-	since time.Time
-	held  bool
+	of     *turns
+	ctx    context.Context
+	mu     sync.Mutex
+	since  time.Time
+	sliced time.Time
+	held   bool
 }
 
 // begin waits for the first turn of a request.
@@ -102,22 +106,32 @@ func (t *turn) begin(ctx context.Context, of *turns) {
 	defer t.mu.Unlock()
 	t.of, t.ctx = of, ctx
 	t.held, t.since = of.take(ctx, fresh), time.Now()
+	t.sliced = t.since
 }
 
 // pass gives way where others wait and the request has computed for a while.
 func (t *turn) pass() {
-	if t.of == nil || t.of.waiting.Load() == 0 {
-		return
+	if t.next(time.Now()) {
+		runtime.Gosched()
 	}
+}
+
+// next gives the turn to another, where one waits and it is time, or reports whether the thread is to be given away for a moment.
+func (t *turn) next(now time.Time) (yield bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if time.Since(t.since) < quantum {
-		return
+	switch {
+	case t.of == nil:
+	case t.of.waiting.Load() > 0 && now.Sub(t.since) >= quantum:
+		if t.held {
+			t.of.give()
+		}
+		t.held, t.since = t.of.take(t.ctx, again), time.Now()
+		t.sliced = t.since
+	case now.Sub(t.sliced) >= slice:
+		t.sliced, yield = now, true
 	}
-	if t.held {
-		t.of.give()
-	}
-	t.held, t.since = t.of.take(t.ctx, again), time.Now()
+	return yield
 }
 
 // end gives the turn back for good.
