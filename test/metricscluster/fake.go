@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/klauspost/compress/s2"
+	"github.com/prometheus/prometheus/prompb"
 	"gopkg.in/yaml.v3"
 )
 
@@ -90,6 +92,24 @@ func (f *Fake) Answer(path string, h http.HandlerFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answers[path] = h
+}
+
+// Writes returns what came as remote writes, by tenant.
+func (f *Fake) Writes(t testing.TB) (all map[string][]prompb.WriteRequest) {
+	t.Helper()
+	all = map[string][]prompb.WriteRequest{}
+	for _, r := range f.Asked("/api/v1/push") {
+		body, err := s2.Decode(nil, []byte(r.Body))
+		var m prompb.WriteRequest
+		if err == nil {
+			err = m.Unmarshal(body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[r.Tenant] = append(all[r.Tenant], m)
+	}
+	return all
 }
 
 // Asked returns the requests whose URI begins with a prefix, in their order.

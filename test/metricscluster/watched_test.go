@@ -18,8 +18,6 @@ import (
 	amptypes "github.com/aws/aws-sdk-go-v2/service/amp/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/klauspost/compress/s2"
-	"github.com/prometheus/prometheus/prompb"
 
 	"github.com/strongroom/strongroom/test/house"
 )
@@ -70,23 +68,13 @@ func answerWaves(f *Fake) {
 func written(t testing.TB, f *Fake, tenant string) map[string]float64 {
 	t.Helper()
 	out := map[string]float64{}
-	for _, r := range f.Asked("/api/v1/push") {
-		body, err := s2.Decode(nil, []byte(r.Body))
-		var m prompb.WriteRequest
-		if err == nil {
-			err = m.Unmarshal(body)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, m := range f.Writes(t)[tenant] {
 		for _, s := range m.Timeseries {
 			labels := map[string]string{}
 			for _, l := range s.Labels {
 				labels[l.Name] = l.Value
 			}
-			if r.Tenant == tenant {
-				out[labels["__name__"]+" "+labels["job"]] = s.Samples[0].Value
-			}
+			out[labels["__name__"]+" "+labels["job"]] = s.Samples[0].Value
 		}
 	}
 	return out

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
@@ -20,8 +19,6 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
-
-	"github.com/strongroom/strongroom/test/metricscluster"
 )
 
 // always is a workspace that stays open.
@@ -120,24 +117,6 @@ func TestStoreEnds(t *testing.T) {
 	}
 }
 
-// pushed returns what came as remote writes, by tenant.
-func pushed(t testing.TB, f *metricscluster.Fake) (all map[string][]prompb.WriteRequest) {
-	t.Helper()
-	all = map[string][]prompb.WriteRequest{}
-	for _, r := range f.Asked("/api/v1/push") {
-		body, err := s2.Decode(nil, []byte(r.Body))
-		var m prompb.WriteRequest
-		if err == nil {
-			err = m.Unmarshal(body)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[r.Tenant] = append(all[r.Tenant], m)
-	}
-	return all
-}
-
 // TestStoreWrites makes sure that all that an appender takes is sent as the tenant's, in writes that are not too large.
 func TestStoreWrites(t *testing.T) {
 	c, f := newCluster(t)
@@ -167,7 +146,7 @@ func TestStoreWrites(t *testing.T) {
 	if err := app.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	got := pushed(t, f)
+	got := f.Writes(t)
 	if len(got) != 1 || len(got["ws-1"]) != 2 || len(got["ws-1"][0].Timeseries) != maxSeries || len(got["ws-1"][1].Timeseries) != 4 || len(got["ws-1"][0].Metadata) != 1 || len(got["ws-1"][1].Metadata) != 0 {
 		t.Fatalf("%d tenants, %d writes", len(got), len(got["ws-1"]))
 	}

@@ -37,37 +37,41 @@ type Local struct {
 var _ Store = Local{}
 
 // Instant returns what a query gives at a time.
-func (l Local) Instant(ctx context.Context, query string, at time.Time) (promql.Vector, error) {
+func (l Local) Instant(ctx context.Context, query string, at time.Time) (all promql.Vector, err error) {
 	q, err := l.Engine.NewInstantQuery(ctx, l.Store, nil, query, at)
-	if err != nil {
-		return nil, err
-	}
-	defer q.Close()
-	res := q.Exec(ctx)
-	if res.Err != nil {
-		return nil, failed(res.Err)
-	}
-	all, err := res.Vector()
-	return slices.Clone(all), err // the engine uses its own again
+	err = result(ctx, q, err, func(res *promql.Result) error {
+		given, err := res.Vector()
+		all = slices.Clone(given)
+		return err
+	})
+	return all, err
 }
 
 // Range returns what a query gives at times with a step between them.
-func (l Local) Range(ctx context.Context, query string, from, to time.Time, step time.Duration) (promql.Matrix, error) {
+func (l Local) Range(ctx context.Context, query string, from, to time.Time, step time.Duration) (all promql.Matrix, err error) {
 	q, err := l.Engine.NewRangeQuery(ctx, l.Store, nil, query, from, to, step)
+	err = result(ctx, q, err, func(res *promql.Result) error {
+		given, err := res.Matrix()
+		all = slices.Clone(given)
+		for i := range all {
+			all[i].Floats = slices.Clone(all[i].Floats)
+		}
+		return err
+	})
+	return all, err
+}
+
+// result runs a query, unless making it has failed, and has its result taken: copied, because the engine uses its memory again.
+func result(ctx context.Context, q promql.Query, err error, take func(*promql.Result) error) error {
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer q.Close()
 	res := q.Exec(ctx)
 	if res.Err != nil {
-		return nil, failed(res.Err)
+		return failed(res.Err)
 	}
-	all, err := res.Matrix()
-	all = slices.Clone(all)
-	for i := range all {
-		all[i].Floats = slices.Clone(all[i].Floats)
-	}
-	return all, err
+	return take(res)
 }
 
 // failed says of an error of the engine what may be told: some repeat labels of series.
