@@ -153,18 +153,9 @@ func (s *Service) adopt(e *entry, rec *record) (err error) {
 	return nil
 }
 
+// aliasesOf returns the names of the aliases of a key, sorted.
 func aliasesOf(r store.Reader, h home) ([]string, error) {
-	var names []string
-	prefix := []byte(h.under(namesTag, ""))
-	scan := store.Prefix(prefix)
-	scan.KeysOnly = true
-	for rec, err := range r.Scan(scan) {
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, string(rec.Key[len(prefix):]))
-	}
-	return names, nil
+	return store.KeysBelow(r, []byte(h.under(namesTag, "")), 0)
 }
 
 func loadAlias(r store.Reader, storeKey []byte) (string, error) {

@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"slices"
+
 	"github.com/strongroom/strongroom/service/kms/grant"
 	"github.com/strongroom/strongroom/store"
 )
@@ -89,7 +91,7 @@ func patchGrants(r store.Reader, e *entry, ids map[string]bool) (err error) {
 	if err != nil {
 		return internal("grants of %s: %w", e.arn, err)
 	}
-	if e.rules = few.Without(ids).And(newer); len(e.rules) == e.grants {
+	if e.rules = slices.Concat(few.Without(ids), newer); len(e.rules) == e.grants {
 		return nil
 	}
 	e.rules, err = loadRules(r, e.home, e.grants)

@@ -89,11 +89,8 @@ func (s *Service) unclaimed(ctx context.Context, h home, r *record) error {
 }
 
 func checkUnclaimed(reader store.Reader, h home, r *record) error {
-	_, err := reader.Get([]byte(claimPath(h, r)))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
+	claimed, err := store.Exists(reader, []byte(claimPath(h, r)))
+	if err != nil || !claimed {
 		return err
 	}
 	return api.XksKeyAlreadyInUseException("The external key %s is already associated with another KMS key in this external key store.", r.External)

@@ -202,11 +202,8 @@ func (s *Service) writeUses(ctx context.Context) error {
 
 // writeUse writes the last use of a key down, unless the key is gone or a later use is there.
 func writeUse(tx store.Tx, h home, last lastUse) error {
-	_, err := tx.Get([]byte(h.path(keyTag)))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
+	there, err := store.Exists(tx, []byte(h.path(keyTag)))
+	if err != nil || !there {
 		return err
 	}
 	old, err := read[lastUse](tx, h.path(usesTag))

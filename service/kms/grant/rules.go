@@ -71,9 +71,6 @@ func (rs Rules) Without(ids map[string]bool) Rules {
 	return rest
 }
 
-// And returns the rules together with those of other grants.
-func (rs Rules) And(more Rules) Rules { return slices.Concat(rs, more) }
-
 // Find returns the id of a grant to the party with this key that allows the request, or "".
 func (rs Rules) Find(grantee string, r *Request) string {
 	op := bit(r.Operation)
