@@ -262,7 +262,7 @@ func absent(name string) error {
 func backupTo(cmd *cobra.Command, cfg *config, w io.Writer) error {
 	stream, err := cli.NewClient(cfg.Data).Stream(cmd.Context(), "POST", "/v1/backup", nil)
 	if errors.Is(err, cli.ErrNotRunning) {
-		return withHouse(cmd, cfg, func(h *house) error { return h.Backup(cmd.Context(), w) })
+		return withHouse(cmd, cfg, "Backup", func(h *house) error { return h.Backup(cmd.Context(), w) })
 	}
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func TestRestore(t *testing.T) {
 	}))
 	for name, open := range map[string]func(*config) (*rootkey.Key, error){"by file": file, "by code": recovery} {
 		to := at(name)
-		if err := restore(t.Context(), to, bytes.NewReader(backup.Bytes()), open); err != nil {
+		if err := restore(t.Context(), to, bytes.NewReader(backup.Bytes()), name, open); err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if n := accounts(t, to, open); n != 1 {
 			t.Errorf("%s: there are %d accounts", name, n)
@@ -96,7 +96,7 @@ func TestRestore(t *testing.T) {
 		"no key":  {backup.Bytes(), with(rootkey.FileProvider(filepath.Join(base, "another.key")))},
 	} {
 		to := at(name)
-		if err := restore(t.Context(), to, bytes.NewReader(c.bytes), c.open); err == nil {
+		if err := restore(t.Context(), to, bytes.NewReader(c.bytes), name, c.open); err == nil {
 			t.Errorf("%s: it was restored", name)
 		}
 		if _, err := os.Lstat(to.Data); !errors.Is(err, fs.ErrNotExist) {

@@ -38,7 +38,7 @@ cannot be used, that is said and the log is left out. A running house checks its
 			if !errors.Is(err, cli.ErrNotRunning) {
 				return err
 			}
-			return withHouse(cmd, cfg, func(h *house) error {
+			return withHouse(cmd, cfg, "Check", func(h *house) error {
 				if err := h.Check(cmd.Context(), func(line string) { cmd.Println(line) }); err != nil {
 					return fmt.Errorf("%w: %w", errCheck, err)
 				}
@@ -67,8 +67,12 @@ func checkRunning(cmd *cobra.Command, cfg *config) error {
 	return nil
 }
 
-// withHouse opens a house that is not running, calls fn and closes it.
-func withHouse(cmd *cobra.Command, cfg *config, fn func(*house) error) (err error) {
+// unrecorded is said where a command goes on without its record.
+const unrecorded = "WARNING: no record of this could be kept in the audit log"
+
+// withHouse opens a house that is not running, records the event, calls fn and closes it. What only reads is done also where the
+// log cannot be written: who looks for damage, or saves what can be saved, must not be stopped by it.
+func withHouse(cmd *cobra.Command, cfg *config, event string, fn func(*house) error) (err error) {
 	if _, err := os.Stat(cfg.path(sealName)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s holds no house: it has no %s", cfg.Data, sealName)
 	}
@@ -84,10 +88,19 @@ func withHouse(cmd *cobra.Command, cfg *config, fn func(*house) error) (err erro
 	defer root.Close()
 	h, err := openHouse(cmd.Context(), cfg, root, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
+		cmd.PrintErrln(unrecorded)
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if err := h.recordReading(cmd.Context(), event); err != nil {
+		cmd.PrintErrf("%s: %v\n", unrecorded, err)
+	}
 	return fn(h)
+}
+
+// recordReading records a command that only reads, and what was refused before.
+func (h *house) recordReading(ctx context.Context, event string) error {
+	return errors.Join(h.recordRefusals(ctx), h.record(ctx, event, "", nil))
 }
 
 // Check reads and authenticates everything, and tells as it goes. It may run while the house serves.

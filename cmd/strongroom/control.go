@@ -128,12 +128,12 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	given := func(s string) func() (secret.Bytes, error) {
 		return func() (secret.Bytes, error) { return secret.FromString(s), nil }
 	}
-	by, p, err := "passphrase", rootkey.PassphraseProvider(given(u.Passphrase)), error(nil)
+	by, p, err := byPassphrase, rootkey.PassphraseProvider(given(u.Passphrase)), error(nil)
 	switch {
 	case u.Recovery != "":
-		by, p = "recovery code", rootkey.RecoveryProvider(given(u.Recovery))
+		by, p = byRecovery, rootkey.RecoveryProvider(given(u.Recovery))
 	case u.PIN != "":
-		by = "PIN"
+		by = byPIN
 		p, err = c.cfg.way().withPIN().provider(asking{passphrase: nobody, pin: given(u.PIN)})
 	case u.Retry:
 		by = byConfiguration
@@ -145,6 +145,9 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		c.log.Warn("unsealing was refused", "error", err)
+		if !u.Retry || errors.Is(err, rootkey.ErrWrongKey) { // else nothing was tried: the token is still not there
+			c.refused(r.Context(), by)
+		}
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
@@ -152,6 +155,21 @@ func (c *control) unseal(w http.ResponseWriter, r *http.Request) {
 	case c.keys <- unsealed{key, by}:
 	default:
 		key.Close() // open already, or opening
+	}
+}
+
+// refused has the audit log know, at once or when it can be written, that an attempt to open the house failed.
+func (c *control) refused(ctx context.Context, by string) {
+	ctx = context.WithoutCancel(ctx) // who asks and hangs up is recorded too
+	err := c.cfg.noteRefusal(by)
+	c.mu.Lock()
+	h := c.house
+	c.mu.Unlock()
+	if err == nil && h != nil {
+		err = h.recordRefusals(ctx)
+	}
+	if err != nil {
+		c.log.Error("the audit log does not know that unsealing was refused", "error", err)
 	}
 }
 

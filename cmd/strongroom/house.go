@@ -78,13 +78,7 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 	if h.metrics, err = openMetricsBackend(cfg.MetricsBackend); err != nil {
 		return h, err
 	}
-	if h.db, err = store.OpenFile(cfg.path(storeName), root, store.Options{Log: log.With("part", storeName)}); err != nil {
-		return h, err
-	}
-	if err = h.loadSettings(ctx); err != nil {
-		return h, err
-	}
-	if h.audit, err = audit.Open(cfg.path(auditName), root, log); err != nil {
+	if err = h.openRecords(ctx); err != nil {
 		return h, err
 	}
 	dir, err := blob.OpenDir(cfg.path(blobsName))
@@ -96,6 +90,18 @@ func openHouse(ctx context.Context, cfg *config, root *rootkey.Key, log *slog.Lo
 		return h, err
 	}
 	return h, h.openServices(ctx)
+}
+
+// openRecords opens the store, with what the house remembers, and the audit log.
+func (h *house) openRecords(ctx context.Context) (err error) {
+	if h.db, err = store.OpenFile(h.cfg.path(storeName), h.root, store.Options{Log: h.log.With("part", storeName)}); err != nil {
+		return err
+	}
+	if err := h.loadSettings(ctx); err != nil {
+		return err
+	}
+	h.audit, err = audit.Open(h.cfg.path(auditName), h.root, h.log)
+	return err
 }
 
 // openGateway makes the gateway, with no services behind it yet.

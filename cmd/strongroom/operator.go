@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
 	"os/user"
 	"time"
 
 	"github.com/strongroom/strongroom/audit"
 	"github.com/strongroom/strongroom/call"
 	"github.com/strongroom/strongroom/identity"
+	"github.com/strongroom/strongroom/rootkey"
 )
 
-// operatorSource is the eventSource of what the operator does through the control socket.
+// operatorSource is the eventSource of what the operator does by commands.
 const operatorSource = "operator.strongroom"
 
 // record writes what the operator does into the trail of the account it concerns and into
@@ -39,6 +45,27 @@ func (h *house) record(ctx context.Context, event, account string, parameters ma
 		}
 	}
 	return nil
+}
+
+// recordAlone writes what the operator does with a house that does not run. One that was never started has no log yet, and
+// gets none.
+func recordAlone(ctx context.Context, cfg *config, root *rootkey.Key, event string, parameters map[string]string) (err error) {
+	if _, err := os.Stat(cfg.path(storeName)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	h := &house{cfg: cfg, root: root, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	defer func() {
+		if err = errors.Join(err, h.Close()); err != nil {
+			err = fmt.Errorf("no record of this can be kept in the audit log, so it is not done: %w", err)
+		}
+	}()
+	if err := h.openRecords(ctx); err != nil {
+		return err
+	}
+	if err := h.recordRefusals(ctx); err != nil {
+		return err
+	}
+	return h.record(ctx, event, "", parameters)
 }
 
 // operatorEntry is one record of what the operator does.

@@ -65,6 +65,19 @@ func (w way) provider(ask asking) (rootkey.Provider, error) {
 	return rootkey.FileProvider(w.file), nil
 }
 
+// kind names the way without its particulars.
+func (w way) kind() string {
+	switch {
+	case w.pkcs11 != "":
+		return "PKCS#11 token"
+	case w.tpm != "":
+		return "TPM"
+	case w.passphrase != "":
+		return byPassphrase
+	}
+	return "key file"
+}
+
 // String describes the way to a person.
 func (w way) String() string {
 	switch {

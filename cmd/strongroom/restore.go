@@ -40,11 +40,11 @@ recovery code. Nothing is there until everything is.`,
 				return err
 			}
 			defer f.Close()
-			open := openRoot
+			open, by := openRoot, byConfiguration
 			if recovery {
-				open = openRecovery
+				open, by = openRecovery, byRecovery
 			}
-			if err := restore(cmd.Context(), cfg, f, open); err != nil {
+			if err := restore(cmd.Context(), cfg, f, by, open); err != nil {
 				return err
 			}
 			cmd.PrintErrf("restored %s\n", cfg.Data)
@@ -56,8 +56,8 @@ recovery code. Nothing is there until everything is.`,
 }
 
 // restore unpacks a backup beside the data directory and moves it there when all of it has
-// been authenticated. open opens its root key.
-func restore(ctx context.Context, cfg *config, r io.Reader, open func(*config) (*rootkey.Key, error)) (err error) {
+// been authenticated, with a record of it in the log that came with it. open opens its root key, by what by says.
+func restore(ctx context.Context, cfg *config, r io.Reader, by string, open func(*config) (*rootkey.Key, error)) (err error) {
 	if err := absent(cfg.Data); err != nil {
 		return err
 	}
@@ -80,6 +80,9 @@ func restore(ctx context.Context, cfg *config, r io.Reader, open func(*config) (
 	}
 	defer root.Close()
 	if err := u.unpack(ctx, root); err != nil {
+		return err
+	}
+	if err := recordAlone(ctx, &part, root, "Restore", map[string]string{"openedBy": by}); err != nil {
 		return err
 	}
 	return errors.Join(os.Rename(part.Data, cfg.Data), durable.SyncDir(filepath.Dir(cfg.Data)))

@@ -61,14 +61,16 @@ func openWith(cfg *config, ways ...way) (*rootkey.Key, error) {
 		}
 		providers = append(providers, p)
 	}
-	return rootkey.Open(cfg.path(sealName), providers...)
+	key, err := rootkey.Open(cfg.path(sealName), providers...)
+	return key, cfg.noted(byConfiguration, err)
 }
 
 // openRecovery opens the root key of an existing house with its recovery code.
 func openRecovery(cfg *config) (*rootkey.Key, error) {
 	ask, forget := once(prompt("Recovery code: "))
 	defer forget()
-	return rootkey.Open(cfg.path(sealName), rootkey.RecoveryProvider(ask))
+	key, err := rootkey.Open(cfg.path(sealName), rootkey.RecoveryProvider(ask))
+	return key, cfg.noted(byRecovery, err)
 }
 
 // makeRoot makes the root key of a new house and says what must be kept.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,9 @@ func (s *slots) rotate(cmd *cobra.Command) error {
 		defer func() { key.Close() }()
 		unfinished, err := rootkey.Unfinished(s.seal(), key)
 		if err != nil {
+			return err
+		}
+		if err := s.record(cmd.Context(), key, "RotateRootKey", map[string]string{"to": next.kind(), "goesOn": strconv.FormatBool(unfinished)}); err != nil {
 			return err
 		}
 		if unfinished {

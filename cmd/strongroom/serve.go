@@ -99,6 +99,9 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 	if unfinished, err := rootkey.Unfinished(cfg.path(sealName), root); err == nil && unfinished {
 		log.Warn("a rotation of the root key is unfinished: stop the house and run rootkey rotate again")
 	}
+	if err := h.recordRefusals(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	if err := h.record(ctx, "Start", "", map[string]string{"version": version, "openedBy": by}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -220,8 +223,13 @@ func (c *config) waits(err error) bool {
 	return errors.Is(err, rootkey.ErrSealed)
 }
 
-// byConfiguration says that nobody was asked for what opens a house.
-const byConfiguration = "configuration"
+// What opens a house, as records have it. The last says that nobody was asked for it through the control socket.
+const (
+	byPassphrase    = "passphrase"
+	byRecovery      = "recovery code"
+	byPIN           = "PIN"
+	byConfiguration = "configuration"
+)
 
 // openOrMakeRoot opens the root key of the house, or makes it at the first start, and says what has opened it.
 func openOrMakeRoot(cmd *cobra.Command, cfg *config, control *control) (key *rootkey.Key, by string, err error) {

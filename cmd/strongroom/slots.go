@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -153,9 +154,25 @@ func (s *slots) list(cmd *cobra.Command) error {
 	return w.Flush()
 }
 
+// record records what is about to be done to the seal file, with what has opened it.
+func (s *slots) record(ctx context.Context, key *rootkey.Key, event string, parameters map[string]string) error {
+	parameters["openedBy"] = byConfiguration
+	if s.recovery {
+		parameters["openedBy"] = byRecovery
+	}
+	return recordAlone(ctx, s.cfg, key, event, parameters)
+}
+
 func (s *slots) add(cmd *cobra.Command, key *rootkey.Key) error {
 	if s.newRecovery != s.next.none() {
 		return errors.New("say one thing that is to open the house too: --new-root-key, --new-passphrase, --new-root-key-pkcs11, --new-root-key-tpm or --new-recovery")
+	}
+	kind := s.next.kind()
+	if s.newRecovery {
+		kind = byRecovery
+	}
+	if err := s.record(cmd.Context(), key, "AddRootKeySlot", map[string]string{"kind": kind}); err != nil {
+		return err
 	}
 	if s.newRecovery {
 		code, err := rootkey.AddRecovery(s.seal(), key)
@@ -186,6 +203,9 @@ func (s *slots) remove(cmd *cobra.Command, key *rootkey.Key, text string) error 
 	id, err := strconv.Atoi(text)
 	if err != nil {
 		return fmt.Errorf("a slot is named by its number, not by %q; see rootkey list", text)
+	}
+	if err := s.record(cmd.Context(), key, "RemoveRootKeySlot", map[string]string{"slot": strconv.Itoa(id)}); err != nil {
+		return err
 	}
 	if err := rootkey.RemoveSlot(s.seal(), key, id); err != nil {
 		return err
