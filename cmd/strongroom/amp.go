@@ -41,7 +41,8 @@ Import before anything newer is written to the workspace: samples that are older
 its window for samples out of order (UpdateWorkspaceConfiguration, outOfOrderTimeWindowInSeconds).
 
 A file says how far the import came (--progress). The same command goes on from there, also after it ended: then
-only what is newer is sent.
+only what is newer is sent. What another sender has overtaken meanwhile cannot be taken any more: it is counted, by
+reading the workspace, and the command ends with status 1 when it has sent all the rest.
 
 What stands only in the log of a data directory, and a whole OpenMetrics file, is brought into blocks in a temporary folder
 (TMPDIR) first, in plaintext as in SOURCE; it is removed at the end.
@@ -71,6 +72,10 @@ What stands only in the log of a data directory, and a whole OpenMetrics file, i
 				progress = "amp-import-" + args[0] + ".json"
 			}
 			n, err := transfer.Import(cmd.Context(), from, to, transfer.Options{Progress: progress, Name: path + " to " + to.Address, Say: say})
+			var left *transfer.LeftOutError
+			if errors.As(err, &left) {
+				return fmt.Errorf("import: %d samples were sent, and the end of %s is reached, but %w", n, args[1], err)
+			}
 			if err != nil {
 				return fmt.Errorf("import: %w; the same command goes on", err)
 			}

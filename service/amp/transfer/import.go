@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/storage"
@@ -36,6 +37,8 @@ type progress struct {
 	Through *int64 `json:"through,omitempty"` // milliseconds; all up to here is in the workspace
 	Begun   bool   `json:"begun,omitempty"`   // and some of what follows may be
 	Samples int64  `json:"samples"`
+	LeftOut int64  `json:"leftOut,omitempty"` // samples that the workspace did not take
+	Unclear int64  `json:"unclear,omitempty"` // and such that it may not have taken
 }
 
 func (o *Options) load() (p progress, err error) {
@@ -64,7 +67,7 @@ func (o *Options) save(p progress) error {
 }
 
 // Import sends all samples of a source to a workspace, from where an import before it ended. It returns how many samples
-// this import has sent.
+// this import has sent. A *LeftOutError says that it came to its end without some samples, also of an import before it.
 func Import(ctx context.Context, from *Source, to *Workspace, o Options) (sent int64, err error) {
 	p, err := o.load()
 	if err != nil {
@@ -81,9 +84,14 @@ func Import(ctx context.Context, from *Source, to *Workspace, o Options) (sent i
 		if err := o.save(p); err != nil {
 			return sent, err
 		}
-		n, err := sendStep(ctx, from, to, start, end, again)
+		n, refused, err := sendStep(ctx, from, to, start, end, again)
 		if sent += n; err != nil {
 			return sent, fmt.Errorf("samples from %s on: %w", when(start), err)
+		}
+		if refused > 0 {
+			if err := o.leaveOut(ctx, &p, from, to, start, end, refused); err != nil {
+				return sent, err
+			}
 		}
 		p.Through, p.Begun, p.Samples = &end, false, p.Samples+n
 		if err := o.save(p); err != nil {
@@ -92,25 +100,51 @@ func Import(ctx context.Context, from *Source, to *Workspace, o Options) (sent i
 		o.Say("%s, %d samples, %d%%", when(end), sent, 100*(end-from.mint+1)/(from.maxt-from.mint+1))
 		start = end + 1
 	}
+	if p.LeftOut > 0 || p.Unclear > 0 {
+		return sent, &LeftOutError{p.LeftOut, p.Unclear}
+	}
 	return sent, nil
+}
+
+// leaveOut finds out which of the samples that were refused, in a step that had begun before, came in then and which are
+// nowhere in the workspace, and tells.
+func (o *Options) leaveOut(ctx context.Context, p *progress, from *Source, to *Workspace, mint, maxt, refused int64) error {
+	n, err := missing(ctx, from, to, mint, maxt)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		p.Unclear += refused
+		o.Say("%s to %s: %d samples were refused; the workspace cannot be read to see whether it has them: %v", when(mint), when(maxt), refused, err)
+	case n > 0:
+		p.LeftOut += n
+		o.Say("%s to %s: %d samples were left out: the workspace has newer ones of their series, or others at their times", when(mint), when(maxt), n)
+	}
+	return nil
 }
 
 func mod(a, b int64) int64 { return (a%b + b) % b }
 
 func when(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
-// sendStep sends the samples from mint to maxt. again says that some of them may be there already.
-func sendStep(ctx context.Context, from *Source, to *Workspace, mint, maxt int64, again bool) (sent int64, err error) {
+// sendStep sends the samples from mint to maxt. again says that some of them may be there already: then it returns how many
+// were refused as if they were.
+func sendStep(ctx context.Context, from *Source, to *Workspace, mint, maxt int64, again bool) (sent, refused int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	requests := make(chan *request)
 	var wg sync.WaitGroup
+	var notTaken atomic.Int64
 	for range senders {
 		wg.Go(func() {
 			for r := range requests {
 				err := to.write(ctx, r)
 				var no *refusal
-				if err != nil && !(again && errors.As(err, &no) && no.known()) {
+				switch {
+				case err == nil:
+				case again && errors.As(err, &no) && no.known():
+					notTaken.Add(max(int64(r.samples)-no.written, 0))
+				default:
 					cancel(err)
 				}
 			}
@@ -139,7 +173,7 @@ func sendStep(ctx context.Context, from *Source, to *Workspace, mint, maxt int64
 	close(requests)
 	wg.Wait()
 	if cause := context.Cause(ctx); cause != nil {
-		return sent, cause
+		return sent, 0, cause
 	}
-	return sent, err
+	return sent, notTaken.Load(), err
 }

@@ -82,8 +82,9 @@ func (r *request) encode() ([]byte, error) {
 
 // refusal is an answer after which the same request will not be taken either.
 type refusal struct {
-	status int
-	text   string
+	status  int
+	text    string
+	written int64 // samples of the request that were taken all the same
 }
 
 func (r *refusal) Error() string {
@@ -141,7 +142,17 @@ func (w *Workspace) once(ctx context.Context, body []byte) (after time.Duration,
 		seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
 		return time.Duration(min(max(seconds, 0), 60)) * time.Second, errors.Join(fmt.Errorf("%s %s", a.Status, oneLine(text)), err)
 	}
-	return 0, &refusal{a.StatusCode, oneLine(text)}
+	return 0, &refusal{a.StatusCode, oneLine(text), written(a.Header)}
+}
+
+// written is how many samples an answer says that it took.
+func written(h http.Header) (n int64) {
+	for _, kind := range []string{"Samples", "Histograms"} {
+		if m, err := strconv.ParseInt(h.Get("X-Prometheus-Remote-Write-"+kind+"-Written"), 10, 32); err == nil && m > 0 {
+			n += m
+		}
+	}
+	return n
 }
 
 // oneLine makes an answer fit for a message.

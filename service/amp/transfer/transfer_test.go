@@ -32,6 +32,8 @@ type target struct {
 	to   *Workspace
 	left atomic.Int64 // writes that are still taken
 	busy atomic.Int64 // writes that are put off first
+
+	reads atomic.Int64 // status of what is read
 }
 
 func newTarget(t *testing.T) *target {
@@ -39,6 +41,7 @@ func newTarget(t *testing.T) *target {
 	db := openStore(t, t.TempDir())
 	g := &target{db: db}
 	g.left.Store(math.MaxInt64)
+	g.reads.Store(http.StatusOK)
 	write := remote.NewWriteHandler(quiet, prometheus.NewRegistry(), db, remoteapi.MessageTypes{remoteapi.WriteV2MessageType}, false, false)
 	read := remote.NewReadHandler(quiet, prometheus.NewRegistry(), db, func() config.Config { return config.Config{} }, 0, 10, 1<<20)
 	mux := http.NewServeMux()
@@ -52,7 +55,13 @@ func newTarget(t *testing.T) *target {
 			write.ServeHTTP(w, r)
 		}
 	})
-	mux.Handle("/workspaces/ws-1/api/v1/read", read)
+	mux.HandleFunc("/workspaces/ws-1/api/v1/read", func(w http.ResponseWriter, r *http.Request) {
+		if status := int(g.reads.Load()); status != http.StatusOK {
+			http.Error(w, "no", status)
+			return
+		}
+		read.ServeHTTP(w, r)
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	g.to = &Workspace{Client: s.Client(), Address: s.URL + "/workspaces/ws-1"}
@@ -205,7 +214,7 @@ func TestResumeInStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer from.Close()
-	if _, err := sendStep(t.Context(), from, g.to, from.mint, from.mint+step-1, false); err != nil {
+	if _, _, err := sendStep(t.Context(), from, g.to, from.mint, from.mint+step-1, false); err != nil {
 		t.Fatal(err)
 	}
 	before := from.mint - 1
