@@ -266,17 +266,24 @@ func (d *Dir) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser,
 	if rest := info.Size() - off; n < 0 || n > rest {
 		n = rest
 	}
-	return &section{io.NewSectionReader(f, off, n), f}, nil
+	return &section{SectionReader: io.NewSectionReader(f, off, n), f: f}, nil
 }
 
 // section is a range of a file.
 type section struct {
 	*io.SectionReader
-	f *os.File
+	f      *os.File
+	mapped *mapped // nil when it is not
 }
 
 // Close closes the file.
-func (s *section) Close() error { return s.f.Close() }
+func (s *section) Close() error {
+	err := s.f.Close()
+	if s.mapped != nil {
+		err = errors.Join(s.mapped.close(), err)
+	}
+	return err
+}
 
 // Stat describes the blob's file.
 func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {

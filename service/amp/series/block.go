@@ -327,13 +327,14 @@ func (r *chunkReader) ChunkOrIterable(meta chunks.Meta) (chunkenc.Chunk, chunken
 	return c, nil, err
 }
 
-// blobReader reads a blob at random. It opens it with the first read.
+// blobReader reads a blob at random. It opens it with the first read, and maps it where that can be done.
 type blobReader struct {
 	blobs blob.Store
 	key   string
 
 	mu   sync.Mutex
 	open io.ReadCloser
+	at   io.ReaderAt // of what is open
 	uses int
 	idle bool // to be closed with the last read
 }
@@ -373,15 +374,21 @@ func (r *blobReader) take() (io.ReaderAt, error) {
 		if err != nil {
 			return nil, lost(err)
 		}
-		if _, ok := c.(io.ReaderAt); !ok {
+		at, ok := c.(io.ReaderAt)
+		if !ok {
 			return nil, c.Close()
 		}
-		r.open = c
+		if m, ok := c.(blob.Mapper); ok {
+			if mapped, err := m.Map(); err == nil {
+				at = mapped
+			}
+		}
+		r.open, r.at = c, at
 		openBlobs.Add(1)
 	}
 	r.uses++
 	r.idle = false
-	return r.open.(io.ReaderAt), nil
+	return r.at, nil
 }
 
 func (r *blobReader) give() {
@@ -403,7 +410,7 @@ func (r *blobReader) rest() {
 func (r *blobReader) shut() {
 	if r.open != nil {
 		_ = r.open.Close() // it was only read
-		r.open = nil
+		r.open, r.at = nil, nil
 		openBlobs.Add(-1)
 	}
 }
