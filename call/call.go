@@ -55,7 +55,7 @@ type Call struct {
 	Additional map[string]any // additionalEventData of the record: facts a handler wants an auditor to see
 	Also       []Event        // what the call did besides, in another region; each has a record of its own
 	Resources  []Resource     // resources that became known only in the handler; appended to the targets' in the record
-	Response   http.Header    // headers a handler adds to the answer beyond the modelled ones; nil for none
+	Response   http.Header    // headers a handler adds to the answer, also to a refusal, beyond the modelled ones; nil for none
 
 	recorded atomic.Bool
 	first    atomic.Uint64

@@ -210,6 +210,9 @@ func (g *Gateway) encodeFailed(p *passage) {
 		return
 	}
 	resp := wire.Response{Header: p.w.Header()}
+	for name, values := range p.call.Response {
+		resp.Header[name] = values
+	}
 	p.room.codec.EncodeError(p.call.Op, e, p.meta(), &resp)
 	_ = resp.Send(p.w) // a client that has gone is not missed
 }

@@ -83,12 +83,17 @@ func writes(operation string) bool {
 }
 
 // Answer answers a request that was allowed.
-func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (*raw.Output, error) {
+func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (out *raw.Output, err error) {
 	c := call.From(ctx)
 	id := tenant.ID{Region: c.Region, Account: c.Principal.Account, Workspace: *in.Resource}
 	if owner := c.Target.Checks[0].Account; owner != "" {
 		id.Account = owner
 	}
+	defer func() {
+		if err != nil {
+			c.Response = prom.NothingWritten(in.Header)
+		}
+	}()
 	use := d.s.tenants.Read
 	if writes(operation) {
 		use = d.s.tenants.Use
@@ -101,7 +106,7 @@ func (d *data) Answer(ctx context.Context, operation string, in *raw.Input) (*ra
 	defer done()
 	ctx, cancel := t.Context(ctx)
 	defer cancel()
-	out, err := d.answer(ctx, t, id, in)
+	out, err = d.answer(ctx, t, id, in)
 	if err == nil && out.Status < http.StatusInternalServerError {
 		return out, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
 	"github.com/strongroom/strongroom/test/house"
 )
 
@@ -68,6 +70,22 @@ func TestA1_ReceiverOfVersion2(t *testing.T) {
 			}
 			if got := resp.Header.Get("X-Prometheus-Remote-Write-" + what + "-Written"); got != want {
 				t.Errorf("%s: %s written is %q, want %q", tc.name, what, got, want)
+			}
+		}
+	}
+
+	// What fails in the house is counted too: here the key of a workspace cannot be used.
+	admin := h.AsAdmin()
+	key := newKey(t, admin, "")
+	locked := planeOf(t, h, h.Admin, admin.NewWorkspace(t, key))
+	if _, err := admin.KMS().DisableKey(ctx, &kms.DisableKeyInput{KeyId: &key}); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{writesOfVersion2: "0", "application/x-protobuf": ""} {
+		resp, text := locked.do("POST", "api/v1/remote_write", good, "Content-Type", kind, "Content-Encoding", "snappy")
+		for _, what := range []string{"Samples", "Histograms", "Exemplars"} {
+			if got := resp.Header.Get("X-Prometheus-Remote-Write-" + what + "-Written"); resp.StatusCode != 503 || got != want {
+				t.Errorf("%s without its key: got %d %s, %s written is %q, want %q", kind, resp.StatusCode, text, what, got, want)
 			}
 		}
 	}

@@ -150,6 +150,28 @@ func TestEveryAnswerCounts(t *testing.T) {
 	}
 }
 
+// TestFailuresCount lets the store fail: nobody but the caller of the API answers then, and what it has to say is here.
+func TestFailuresCount(t *testing.T) {
+	a := newAPI(t, Limits{})
+	if err := a.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{ofVersion2: "0", "application/x-protobuf": "", "": "", "a/b": ""} {
+		r := &Request{Method: "POST", Path: "remote_write", Header: http.Header{"Content-Type": {kind}, "Content-Encoding": {snappy}}, Body: encode(t, two(start(), "__name__", "x"))}
+		if kind == ofVersion2 {
+			if got, err := a.Serve(t.Context(), r); err == nil {
+				t.Errorf("a store that is closed: got %d %s", got.Status, got.Body)
+			}
+		}
+		said := NothingWritten(r.Header)
+		for _, h := range []string{samplesWritten, histogramsWritten, exemplarsWritten} {
+			if n := said.Get(h); n != want {
+				t.Errorf("%q: %s is %q, want %q", kind, h, n, want)
+			}
+		}
+	}
+}
+
 // TestExemplarsThatAreNotTaken sends some that cannot be kept. The sender of version 2 is told, as of samples.
 func TestExemplarsThatAreNotTaken(t *testing.T) {
 	at := start()

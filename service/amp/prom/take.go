@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -207,6 +208,18 @@ func (a *Answer) counted() {
 			a.Header.Set(name, "0")
 		}
 	}
+}
+
+// NothingWritten returns the headers that an answer needs which an error takes the place of: to a remote write of version 2, whose
+// headers are asked, that nothing of it was written. The specification wants them "with success or failure". It returns nil for
+// other requests.
+func NothingWritten(asked http.Header) http.Header {
+	if version, err := versionOf(asked.Get(contentType)); err != nil || version != remoteapi.WriteV2MessageType {
+		return nil
+	}
+	a := &Answer{}
+	a.counted()
+	return a.Header
 }
 
 // sample appends a float. opts is nil for none.
