@@ -75,7 +75,7 @@ func (m *mapped) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// long reads many bytes. The first time they go where they belong at once.
+// long reads many bytes. The first time all go where they belong at once, and only what is around them is read besides.
 func (m *mapped) long(p []byte, off int64) (int, error) {
 	end, all := off+int64(len(p)), true
 	for i := off / extent; i*extent < end && all; i++ {
@@ -85,10 +85,17 @@ func (m *mapped) long(p []byte, off int64) (int, error) {
 		return len(p), nil
 	}
 	n, err := m.f.ReadAt(p, off)
-	for i := (off + extent - 1) / extent; (i+1)*extent <= off+int64(n); i++ {
-		m.seen[i/32].Or(1 << (i % 32))
+	if err != nil {
+		return n, err
 	}
-	return n, err
+	for i := off / extent; i*extent < end; i++ {
+		if i*extent >= off && (i+1)*extent <= end {
+			m.seen[i/32].Or(1 << (i % 32))
+		} else if !m.has(i) {
+			_ = m.touch(i) // it says so again when it is asked for
+		}
+	}
+	return n, nil
 }
 
 func (m *mapped) has(i int64) bool { return m.seen[i/32].Load()&(1<<(i%32)) != 0 }

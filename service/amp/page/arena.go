@@ -81,6 +81,9 @@ func (a *Arena) appendUnit(dst []byte, s spot, from, n int) ([]byte, error) {
 		return dst, nil
 	}
 	_, goesOn := a.where[spot{s.file, s.unit - 1}]
+	if goesOn {
+		_, goesOn = a.where[spot{s.file, s.unit - 2}]
+	}
 	a.mu.Unlock()
 	return a.appendOpened(dst, s, from, n, goesOn)
 }

@@ -56,6 +56,9 @@ func NewRegion(f *File) (*Region, error) {
 // Len returns the length of the file.
 func (r *Region) Len() int { return int(r.file.size) }
 
+// PageSize returns how many bytes of the file are opened together.
+func (r *Region) PageSize() int64 { return r.file.layout.Size() }
+
 // Size returns how many bytes of memory the region holds.
 func (r *Region) Size() int64 { return r.pages.Load() * r.file.layout.Size() }
 
@@ -107,25 +110,17 @@ func (r *Region) fill(i, end int64) error {
 	if r.memory == nil {
 		return ErrWiped
 	}
-	size, far := r.file.layout.Size(), end
-	if i > 0 && r.has(i-1) { // reading goes on from page to page
-		far = min(max(end, i+ahead/size), r.file.layout.Count(r.file.size))
-	}
+	size := r.file.layout.Size()
 	for i < end {
 		if r.has(i) {
 			i++
 			continue
 		}
 		n := i + 1
-		for n < far && !r.has(n) && (n-i)*size < maxRun {
+		for n < end && !r.has(n) && (n-i)*size < maxRun {
 			n++
 		}
 		_, err := r.file.Pages(r.memory[i*size:n*size], i, n)
-		if err != nil && n > end {
-			clear(r.memory[i*size : n*size])
-			n = end // what is damaged further on is not asked for
-			_, err = r.file.Pages(r.memory[i*size:n*size], i, n)
-		}
 		if err != nil {
 			clear(r.memory[i*size : n*size])
 			return err

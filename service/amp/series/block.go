@@ -164,6 +164,7 @@ func (b *block) close() error {
 		b.db.arena.Forget(f)
 	}
 	c.rest()
+	c.lists.places.wipe()
 	return c.region.Wipe()
 }
 
@@ -247,7 +248,7 @@ func (c *contents) openIndex() (err error) {
 }
 
 // kept returns about how many bytes of memory the reader of the index takes, beside its pages.
-func (c *contents) kept() int64 { return int64(c.region.Len()) / 32 }
+func (c *contents) kept() int64 { return int64(c.region.Len())/32 + c.lists.places.size() }
 
 // Index returns a reader of the index.
 func (b *block) Index() (tsdb.IndexReader, error) {

@@ -31,6 +31,8 @@
 //	index.go     its index, with errors where there were none
 //	symbols.go   the strings of an index, a page at a time
 //	postings.go  its lists of series, likewise
+//	places.go    where each list stands, kept without what it is of
+//	lists.go     a long list, of which only those pages are opened that somebody looks at
 //	query.go     queriers over the head and the blocks
 //	meter.go     what a query fetches from blocks, bounded
 //	limits.go    how many active series there may be

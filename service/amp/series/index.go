@@ -136,7 +136,16 @@ func (r *indexReader) Postings(ctx context.Context, name string, values ...strin
 	if len(values) == 1 {
 		return r.contents.lists.of(name, values[0])
 	}
-	return r.index.Postings(ctx, name, values...)
+	var list []index.Postings
+	for _, v := range values {
+		if p, err = r.contents.lists.of(name, v); err != nil {
+			return nil, err
+		}
+		if !index.IsEmptyPostingsType(p) {
+			list = append(list, p)
+		}
+	}
+	return index.Merge(ctx, list...), nil
 }
 
 // PostingsForLabelMatching returns the series whose value of a label matches.

@@ -20,7 +20,18 @@ import (
 type postings struct {
 	region *page.Region
 	names  map[string][]landmark
+	places *places // nil where they would take too much memory
+	long   longLists
 }
+
+const (
+	// placesPart is what part of an index its places may take of memory; fewPlaces is how many bytes they may take in any case.
+	placesPart = 16
+	fewPlaces  = 16 << 10
+)
+
+// landmarkStep is how many entries of the table stand from one landmark to the next.
+const landmarkStep = 32
 
 // landmark is an entry of the table: every 32nd of a name, and its first.
 type landmark struct {
@@ -31,14 +42,22 @@ type landmark struct {
 
 // newPostings reads the table once.
 func newPostings(r *page.Region, toc *index.TOC) (*postings, error) {
+	base := int(toc.PostingsTable) + 4
+	if base < 4 || base > r.Len()-4 {
+		return nil, fmt.Errorf("%w: table of postings", seal.ErrCorrupt)
+	}
 	p := &postings{region: r, names: map[string][]landmark{}}
-	last, n, base := "", 0, int(toc.PostingsTable)+4
+	p.places = newPlaces(int(binary.BigEndian.Uint32(r.Range(base, base+4))), max(r.Len()/placesPart, fewPlaces))
+	last, n := "", 0
 	var open *landmark
-	err := index.ReadPostingsOffsetTable(r, toc.PostingsTable, func(name, value []byte, _ uint64, at int) error {
+	err := index.ReadPostingsOffsetTable(r, toc.PostingsTable, func(name, value []byte, list uint64, at int) error {
+		if p.places != nil && !p.places.add(name, value, list) {
+			p.places = nil
+		}
 		if string(name) != last || len(p.names) == 0 {
 			last, n = string(name), 0
 		}
-		if n++; n%symbolStep != 1 {
+		if n++; n%landmarkStep != 1 {
 			return nil
 		}
 		if open != nil {
@@ -59,6 +78,12 @@ func newPostings(r *page.Region, toc *index.TOC) (*postings, error) {
 
 // of returns the series that have a value of a label, in order.
 func (p *postings) of(name, value string) (index.Postings, error) {
+	if p.places != nil {
+		if at, ok := p.places.find(name, value); ok {
+			return p.list(at)
+		}
+		return index.EmptyPostings(), nil
+	}
 	marks := p.names[name]
 	i, found := slices.BinarySearchFunc(marks, value, func(m landmark, v string) int { return cmp.Compare(m.value, v) })
 	if !found {
@@ -77,12 +102,7 @@ func (p *postings) of(name, value string) (index.Postings, error) {
 		case d.Err() != nil || c > 0:
 			return index.EmptyPostings(), d.Err()
 		case c == 0:
-			list := encoding.NewDecbufAt(p.region, int(at), castagnoli)
-			if err := list.Err(); err != nil {
-				return nil, fmt.Errorf("%w: postings: %w", seal.ErrCorrupt, err)
-			}
-			_, found, err := index.DecodePostingsRaw(list)
-			return found, err
+			return p.list(int(at))
 		}
 	}
 	return index.EmptyPostings(), d.Err()

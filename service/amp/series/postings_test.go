@@ -52,6 +52,7 @@ func TestPostings(t *testing.T) {
 				}
 			}
 		}
+		comparePostings(t, what, &indexReader{index: c.index, contents: c, block: b}, values)
 		i := uint32(0)
 		for it := c.index.Symbols(); it.Next(); i++ {
 			if got, err := c.series.LookupSymbol(t.Context(), i); err != nil || got != it.At() {
@@ -73,7 +74,36 @@ func TestPostings(t *testing.T) {
 		t.Errorf("%d bytes are held", held)
 	}
 	compare("opened again")
+	if c.lists.places == nil {
+		t.Error("the places of lists are not kept")
+	}
+	c.lists.places = nil
+	compare("by the table")
 	if err := b.let(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// comparePostings compares the lists of several values at once, in any order, with what Prometheus's own reader finds.
+func comparePostings(t *testing.T, what string, r *indexReader, values map[string][]string) {
+	t.Helper()
+	for name, list := range values {
+		list = append(slices.Clone(list), list...)
+		slices.Reverse(list)
+		for _, some := range [][]string{nil, list, list[len(list)/2:], list[:2]} {
+			got, err := r.Postings(t.Context(), name, slices.Clone(some)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := r.index.Postings(t.Context(), name, slices.Clone(some)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, gerr := index.ExpandPostings(got)
+			w, werr := index.ExpandPostings(want)
+			if gerr != nil || werr != nil || !slices.Equal(g, w) {
+				t.Fatalf("%s: %d values of %s: got %v, %v; want %v, %v", what, len(some), name, g, gerr, w, werr)
+			}
+		}
 	}
 }

@@ -18,19 +18,15 @@ import (
 // length before it | checksum (4).
 type symbols struct {
 	region  *page.Region
-	offsets []int // of every 32nd string
-	start   int   // of the first
-	end     int   // of the last
+	first   int      // where the first string stands
+	end     int      // of the last
+	offsets []uint32 // of every eighth string, from the first
 	count   uint32
 	names   map[uint32]string // of labels, which are asked for with every series
 }
 
-const (
-	symbolStep = 32
-	// symbolWindow is how many bytes of the table are opened at once: a series has several symbols, which often stand not far from
-	// each other, and one read of them all costs less than one for each.
-	symbolWindow = 16 << 10
-)
+// symbolStep is how many strings stand behind each offset that is kept: so few that most often one page has all of them.
+const symbolStep = 8
 
 // newSymbols reads the table once. names are those of all labels.
 func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error) {
@@ -43,12 +39,12 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 	if size < 4 || int64(start)+4+size > int64(end)-4 {
 		return nil, fmt.Errorf("%w: table of symbols", seal.ErrCorrupt)
 	}
-	s := &symbols{region: r, start: start, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}}
+	s := &symbols{region: r, first: start + 8, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}}
 	isName := make(map[string]bool, len(names))
 	for _, n := range names {
 		isName[n] = true
 	}
-	text, at := r.Range(start+8, s.end), start+8
+	text, at := r.Range(s.first, s.end), uint32(0)
 	for i := range s.count {
 		if i%symbolStep == 0 {
 			s.offsets = append(s.offsets, at)
@@ -60,7 +56,7 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 		if isName[string(word)] {
 			s.names[i] = strings.Clone(string(word))
 		}
-		text, at = text[n:], at+n
+		text, at = text[n:], at+uint32(n)
 	}
 	return s, nil
 }
@@ -86,12 +82,9 @@ func (s *symbols) lookup(_ context.Context, number uint32) (string, error) {
 	step := int(number / symbolStep)
 	end := s.end
 	if step+1 < len(s.offsets) {
-		end = s.offsets[step+1]
+		end = s.first + int(s.offsets[step+1])
 	}
-	at := s.offsets[step]
-	window := at - at%symbolWindow
-	s.region.Range(max(window, s.start), min(max(window+symbolWindow, end), s.end))
-	text := s.region.Range(at, end)
+	text := s.region.Range(s.first+int(s.offsets[step]), end)
 	for range number % symbolStep {
 		_, n := cutSymbol(text)
 		text = text[n:]
