@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ func (o *Operation) Validate(in any) error {
 	}
 	slow := walk{explain: true}
 	slow.structure(v, o.Input, "")
+	if o.inDocument(slow.failures) {
+		return Errorf("MalformedXML", http.StatusBadRequest, "The XML you provided was not well-formed or did not validate against our published schema")
+	}
 	code := "ValidationException"
 	if o.Service != nil && o.Service.ValidationCode != "" {
 		code = o.Service.ValidationCode
@@ -42,6 +46,16 @@ func (o *Operation) Validate(in any) error {
 	e := Errorf(code, http.StatusBadRequest, "%d validation error%s detected: %s", len(slow.failures), plural, strings.Join(texts, "; "))
 	e.Detail = o.Service.explain(code, ReasonFields, slow.failures)
 	return e
+}
+
+// inDocument reports whether all that fails stands in the XML document of a request: S3 answers then as if it could not be read,
+// and says nothing of what is wrong in it.
+func (o *Operation) inDocument(failures []failure) bool {
+	if o.Service == nil || o.Service.Protocol != RESTXML || o.Input.Payload == "" {
+		return false
+	}
+	document := (&walk{explain: true}).join("", o.Input.Payload) + "."
+	return !slices.ContainsFunc(failures, func(f failure) bool { return !strings.HasPrefix(f.path, document) })
 }
 
 // rules are a shape's constraints, prepared.

@@ -139,6 +139,39 @@ func TestCompositeChecksum(t *testing.T) {
 	}
 }
 
+// TestCompleteWithAnotherChecksum completes an upload that was begun without an algorithm with a checksum all the same. One that the
+// house has is compared, others are passed over, as S3 does; where an algorithm was named, no other one is taken.
+func TestCompleteWithAnotherChecksum(t *testing.T) {
+	h := newHouse(t)
+	h.bucket("box")
+	crc, none := checksum.Encode(make([]byte, 4)), checksum.Encode(make([]byte, 8))
+	for name, c := range map[string]struct {
+		algorithm api.ChecksumAlgorithm
+		set       func(in *api.CompleteMultipartUploadInput)
+		code      string // "" where it is taken
+	}{
+		"CRC32":                   {"", func(in *api.CompleteMultipartUploadInput) { in.ChecksumCRC32 = &crc }, ""},
+		"CRC32, full":             {"", func(in *api.CompleteMultipartUploadInput) { in.ChecksumCRC32, in.ChecksumType = &crc, "FULL_OBJECT" }, ""},
+		"CRC32 of nothing":        {"", func(in *api.CompleteMultipartUploadInput) { in.ChecksumCRC32 = wire.Ptr("x") }, "InvalidRequest"},
+		"composite":               {"", func(in *api.CompleteMultipartUploadInput) { in.ChecksumType = "COMPOSITE" }, "InvalidRequest"},
+		"CRC64NVME that is wrong": {"", func(in *api.CompleteMultipartUploadInput) { in.ChecksumCRC64NVME = &none }, "BadDigest"},
+		"another than was named":  {"CRC64NVME", func(in *api.CompleteMultipartUploadInput) { in.ChecksumCRC32 = &crc }, "InvalidRequest"},
+	} {
+		_, done := uploading(h, &api.CreateMultipartUploadInput{Bucket: wire.Ptr("box"), Key: wire.Ptr("k"), ChecksumAlgorithm: c.algorithm}, [][]byte{[]byte("one")})
+		c.set(done)
+		out, err := do[api.CompleteMultipartUploadOutput](h, "CompleteMultipartUpload", done)
+		if c.code != "" {
+			if !wire.IsCode(err, c.code) {
+				t.Errorf("%s: got %v, want %s", name, err, c.code)
+			}
+			continue
+		}
+		if err != nil || out.ChecksumCRC32 != nil || out.ChecksumCRC64NVME == nil || out.ChecksumType != "FULL_OBJECT" {
+			t.Errorf("%s: got %+v, %v", name, out, err)
+		}
+	}
+}
+
 func TestCompleteRefuses(t *testing.T) {
 	h := newHouse(t)
 	h.bucket("box")

@@ -422,6 +422,9 @@ func TestDeleteObjects(t *testing.T) {
 	if len(out.Deleted) != 0 || len(out.Errors) != 1 {
 		t.Errorf("quiet: got %+v", out)
 	}
+	for _, empty := range []*api.Delete{nil, {}, {Objects: []api.ObjectIdentifier{}}, {Quiet: wire.Ptr(true)}} {
+		refused(h, "MalformedXML", "DeleteObjects", &api.DeleteObjectsInput{Bucket: wire.Ptr("box"), Delete: empty})
+	}
 	refused(h, "MalformedXML", "DeleteObjects", &api.DeleteObjectsInput{Bucket: wire.Ptr("box"), Delete: &api.Delete{Objects: make([]api.ObjectIdentifier, 1001)}})
 	h.allow = nil
 	if list := must[api.ListObjectsV2Output](h, "ListObjectsV2", &api.ListObjectsV2Input{Bucket: wire.Ptr("box")}); len(list.Contents) != 2 {

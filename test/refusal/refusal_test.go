@@ -269,6 +269,8 @@ func TestRefusals(t *testing.T) {
 			q.after = func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("evil")) }
 		}), 400, "XAmzContentSHA256Mismatch", "PutObject XAmzContentSHA256Mismatch"},
 		{"s3, malformed XML", deletes("<Delete><Object><Key>"), 400, "MalformedXML", "DeleteObjects MalformedXML"},
+		{"s3, nothing to delete", deletes("<Delete/>"), 400, "MalformedXML", "DeleteObjects MalformedXML"},
+		{"s3, an object without a key", deletes("<Delete><Object><ETag>x</ETag></Object></Delete>"), 400, "MalformedXML", "DeleteObjects MalformedXML"},
 		{"s3, deeply nested XML", deletes(deep("<Delete>", "", "</Delete>")), 400, "MalformedXML", "DeleteObjects MalformedXML"},
 		{"s3, invalid UTF-8 in XML", deletes("<Delete><Object><Key>\xff\xfe</Key></Object></Delete>"), 400, "MalformedXML", "DeleteObjects MalformedXML"},
 		{"s3, entities that explode", deletes(`<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><Delete><Object><Key>&b;&b;</Key></Object></Delete>`), 400, "MalformedXML", "DeleteObjects MalformedXML"},
