@@ -8,6 +8,7 @@
 // deployment up, and a runner that hears nothing from the house for as long ends the commands.
 //
 //	runner.go   the loop: take a job, run it
+//	work.go     where scratch folders lie, and what killed runners left there
 //	folder.go   the scratch folder of a job, and the outputs that the commands leave there
 //	script.go   the commands as one script, with their environment
 //	stream.go   what the commands print, on its way to the house
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	api "github.com/strongroom/strongroom/api/proton"
+	"github.com/strongroom/strongroom/durable"
 	"github.com/strongroom/strongroom/remote"
 	"github.com/strongroom/strongroom/runner/sandbox"
 	"github.com/strongroom/strongroom/sigv4"
@@ -60,7 +62,7 @@ type Runner struct {
 	cfg    Config
 	client *api.Client
 	work   string
-	own    bool // the folder goes with the runner
+	own    *durable.Lock // of the folder, where it goes with the runner; nil for one that was given
 }
 
 // Open checks that commands can be confined here and returns a runner. It takes no job yet.
@@ -87,12 +89,15 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	}
 	r := &Runner{cfg: cfg, client: api.NewClient(to), work: cfg.Work}
 	if r.work == "" {
-		r.own = true
-		if r.work, err = os.MkdirTemp("", "strongroom-runner-"); err != nil {
+		sweepOwn(os.TempDir(), cfg.Log)
+		if r.work, r.own, err = makeOwn(os.TempDir()); err != nil {
 			return nil, err
 		}
 	}
-	return r, r.sweep()
+	if err := r.sweep(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
 // sweep removes the scratch folders of an earlier runner, and lets the commands' user reach new ones.
@@ -100,7 +105,7 @@ func (r *Runner) sweep() error {
 	if err := os.MkdirAll(r.work, 0o711); err != nil {
 		return err
 	}
-	if r.own {
+	if r.own != nil {
 		return os.Chmod(r.work, 0o711)
 	}
 	old, err := filepath.Glob(filepath.Join(r.work, "job-*"))
@@ -117,10 +122,10 @@ func (r *Runner) sweep() error {
 
 // Close removes what the runner has left on the machine.
 func (r *Runner) Close() error {
-	if r.own {
-		return os.RemoveAll(r.work)
+	if r.own == nil {
+		return nil
 	}
-	return nil
+	return errors.Join(os.RemoveAll(r.work), r.own.Release())
 }
 
 // Run takes and runs jobs until ctx ends. Commands that run then are ended, and their deployments fail.
