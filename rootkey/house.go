@@ -44,37 +44,52 @@ type Slot struct {
 // the seal file must be there; a seal file that is there already is an error that is
 // fs.ErrExist. A key file in the folder of the seal file or below it is ErrExposed.
 func Init(sealPath string, providers ...Provider) (key *Key, recovery secret.Bytes, err error) {
+	keep := func(code secret.Bytes) error {
+		recovery = code
+		return nil
+	}
+	key, err = InitShown(sealPath, keep, providers...)
+	return key, recovery, err
+}
+
+// InitShown is Init for a recovery code that somebody must have seen: it calls show with the code before the seal file is
+// written, so that nothing opens with a code that nobody knows, wherever a crash comes. An error of show leaves no seal file; where the
+// seal file cannot be written, what was shown opens nothing. show owns the code.
+func InitShown(sealPath string, show func(code secret.Bytes) error, providers ...Provider) (*Key, error) {
 	if _, err := os.Lstat(sealPath); err == nil {
-		return nil, secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, fs.ErrExist)
+		return nil, fmt.Errorf("seal file %s: %w", sealPath, fs.ErrExist)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, secret.Bytes{}, fmt.Errorf("seal file: %w", err)
+		return nil, fmt.Errorf("seal file: %w", err)
 	}
 	s, k := newSeal(), &Key{root: secret.New(random(keySize)), derive: secret.New(random(keySize))}
 	k.wraps = []secret.Bytes{secret.New(random(keySize))}
 	s.Rewrapped = k.Generation()
-	recovery, err = s.fill(sealPath, k, providers)
-	if err != nil {
-		return nil, secret.Bytes{}, err
+	if err := s.fill(sealPath, k, providers, show); err != nil {
+		k.Close()
+		return nil, err
 	}
-	return k, recovery, nil
+	return k, nil
 }
 
-// fill gives a seal file without slots those of the providers and one for a new recovery code,
-// and writes it.
-func (s *seal) fill(sealPath string, k *Key, providers []Provider) (recovery secret.Bytes, err error) {
+// fill gives a seal file without slots those of the providers and one for a new recovery code, shows
+// that, and writes the file.
+func (s *seal) fill(sealPath string, k *Key, providers []Provider, show func(code secret.Bytes) error) error {
 	code := newRecoveryCode()
 	for _, p := range append(slices.Clone(providers), Provider(code)) {
 		if err := apart(sealPath, p); err != nil {
-			return secret.Bytes{}, err
+			return err
 		}
 		if err := s.add(k, p); err != nil {
-			return secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
+			return fmt.Errorf("seal file %s: %w", sealPath, err)
 		}
 	}
 	if err := s.putRing(k); err != nil {
-		return secret.Bytes{}, fmt.Errorf("seal file %s: %w", sealPath, err)
+		return fmt.Errorf("seal file %s: %w", sealPath, err)
 	}
-	return code.text, s.write(sealPath, k)
+	if err := show(code.text); err != nil {
+		return fmt.Errorf("recovery code: %w", err)
+	}
+	return s.write(sealPath, k)
 }
 
 // Open opens the root key with the first provider that fits a slot, in the order

@@ -64,8 +64,11 @@ func Rotate(sealPath string, k *Key, providers ...Provider) (key *Key, recovery 
 	}
 	next.wraps = append(next.wraps, secret.New(random(keySize)))
 	s.Version, s.Rewrapped, s.Slots = sealVersion, s.rewrapped(), nil
-	recovery, err = s.fill(sealPath, next, providers)
-	if err != nil {
+	keep := func(code secret.Bytes) error {
+		recovery = code
+		return nil
+	}
+	if err := s.fill(sealPath, next, providers, keep); err != nil {
 		next.Close()
 		return nil, secret.Bytes{}, err
 	}

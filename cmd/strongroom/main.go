@@ -2,7 +2,7 @@
 // controls, and speaks the AWS wire protocols.
 //
 // This package is the one binary. serve.go starts a house, house.go joins its parts,
-// services.go is the list of its services, config.go is what an operator can choose,
+// first.go is what is shown once, services.go is the list of its services, config.go is what an operator can choose,
 // provider.go is how its root key opens, slots.go and rotate.go change that,
 // control.go answers the operator's commands, proton.go moves catalogues of Proton, amp.go moves time series, and backup.go, restore.go and check.go look after
 // a data directory. The commands that speak to a running house are in package cli.

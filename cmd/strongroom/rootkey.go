@@ -73,7 +73,8 @@ func openRecovery(cfg *config) (*rootkey.Key, error) {
 	return key, cfg.noted(byRecovery, err)
 }
 
-// makeRoot makes the root key of a new house and says what must be kept.
+// makeRoot makes the root key of a new house and says what must be kept. There is no seal file before its recovery code has been
+// printed: a first start that is cut short can be made again, and prints another one.
 func makeRoot(cmd *cobra.Command, cfg *config) (*rootkey.Key, error) {
 	w := cfg.way()
 	if err := errors.Join(emptyHouse(cfg), w.ready()); err != nil {
@@ -83,13 +84,17 @@ func makeRoot(cmd *cobra.Command, cfg *config) (*rootkey.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, code, err := rootkey.Init(cfg.path(sealName), p)
+	show := func(code secret.Bytes) error {
+		defer code.Wipe()
+		return told(cmd, func() {
+			cmd.Printf("\nThis is a new house. Its recovery code is shown only now; it opens the house when the root key is lost:\n\n    %s\n\n", code.Reveal())
+		})
+	}
+	key, err := rootkey.InitShown(cfg.path(sealName), show, p)
 	if err != nil {
 		return nil, err
 	}
-	cmd.Printf("\nThis is a new house. Its recovery code is shown only now; it opens the house when the root key is lost:\n\n    %s\n\n", code.Reveal())
 	warn(cmd, w)
-	code.Wipe()
 	return key, nil
 }
 

@@ -106,7 +106,7 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	control.open(h, listener.Addr())
-	announce(cmd, cfg, h, listener.Addr(), made)
+	h.announce(cmd, listener.Addr(), made)
 	return errors.Join(h.serve(ctx, listener), h.record(context.WithoutCancel(ctx), "Stop", "", nil))
 }
 
@@ -161,17 +161,8 @@ func (h *house) serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// firstAccount makes the first account of a new house. It returns nil for a house that has one.
-func (h *house) firstAccount(ctx context.Context) (*cli.Account, error) {
-	accounts, err := h.iam.Accounts(ctx)
-	if err != nil || len(accounts) > 0 {
-		return nil, err
-	}
-	return h.createAccount(ctx, "main")
-}
-
-// announce prints what a person needs to go on: after the first start with the credentials.
-func announce(cmd *cobra.Command, cfg *config, h *house, address net.Addr, made *cli.Account) {
+// welcome prints what a person needs to go on: after the first start with the credentials.
+func welcome(cmd *cobra.Command, cfg *config, h *house, address net.Addr, made *cli.Account) {
 	cmd.Printf("\nStrongroom is ready at %s (%s)\n\n", endpoint(address), strings.Join(h.settings.Regions, ", "))
 	if made != nil {
 		cmd.Printf("The first account; its credentials are shown only now:\n")
