@@ -1,129 +1,20 @@
 package kms
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
-	"hash"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	api "github.com/strongroom/strongroom/api/kms"
-	"github.com/strongroom/strongroom/job"
 	"github.com/strongroom/strongroom/service/kms/key"
-	"github.com/strongroom/strongroom/store"
-	"github.com/strongroom/strongroom/test/outside"
 	"github.com/strongroom/strongroom/wire"
 )
-
-// some returns 32 bytes that are the same for the same number.
-func some(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
-
-// external makes a key whose material is imported, of SYMMETRIC_DEFAULT.
-func (h *testHouse) external(who *person) *api.KeyMetadata {
-	h.Helper()
-	return must[api.CreateKeyOutput](h, who, &api.CreateKeyInput{Origin: "EXTERNAL"}).KeyMetadata
-}
-
-// externalOf makes a key whose material is imported, of any spec.
-func (h *testHouse) externalOf(who *person, spec api.KeySpec, usage api.KeyUsageType) *api.KeyMetadata {
-	h.Helper()
-	k := h.external(who)
-	h.edit(homeOfKey(k), func(r *record) { r.Spec, r.Usage = spec, usage })
-	return k
-}
-
-// parameters are one answer of GetParametersForImport, to wrap with.
-type parameters struct {
-	*api.GetParametersForImportOutput
-	algorithm api.AlgorithmSpec
-}
-
-func (h *testHouse) parameters(who *person, id *string, a api.AlgorithmSpec) parameters {
-	h.Helper()
-	out := must[api.GetParametersForImportOutput](h, who, &api.GetParametersForImportInput{KeyId: id, WrappingAlgorithm: a, WrappingKeySpec: "RSA_2048"})
-	return parameters{out, a}
-}
-
-// wrap encrypts material as a client does, by OAEP.
-func (p parameters) wrap(t testing.TB, raw []byte) []byte {
-	t.Helper()
-	public, err := x509.ParsePKIXPublicKey(p.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sum hash.Hash = sha256.New()
-	if p.algorithm == "RSAES_OAEP_SHA_1" {
-		sum = sha1.New()
-	}
-	blob, err := rsa.EncryptOAEP(sum, rand.Reader, public.(*rsa.PublicKey), raw, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return blob
-}
-
-// imports returns the input that imports raw with p.
-func (p parameters) imports(t testing.TB, raw []byte) *api.ImportKeyMaterialInput {
-	return &api.ImportKeyMaterialInput{
-		KeyId: p.KeyId, ImportToken: p.ImportToken, EncryptedKeyMaterial: p.wrap(t, raw), ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE",
-	}
-}
-
-// importInto imports material into a key of who's region.
-func (h *testHouse) importInto(who *person, id *string, raw []byte, change func(in *api.ImportKeyMaterialInput)) (*api.ImportKeyMaterialOutput, error) {
-	h.Helper()
-	name := who.region + " " + *id
-	p, ok := h.wrapping[name] // a wrapping key takes long to make
-	if !ok {
-		p = h.parameters(who, id, "RSAES_OAEP_SHA_256")
-		if h.wrapping == nil {
-			h.wrapping = map[string]parameters{}
-		}
-		h.wrapping[name] = p
-	}
-	in := p.imports(h, raw)
-	if change != nil {
-		change(in)
-	}
-	return run[api.ImportKeyMaterialOutput](h, who, in)
-}
-
-func asNew(in *api.ImportKeyMaterialInput)      { in.ImportType = "NEW_KEY_MATERIAL" }
-func asExisting(in *api.ImportKeyMaterialInput) { in.ImportType = "EXISTING_KEY_MATERIAL" }
-
-func (h *testHouse) mustImport(who *person, id *string, raw []byte, change func(in *api.ImportKeyMaterialInput)) string {
-	h.Helper()
-	out, err := h.importInto(who, id, raw, change)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return wire.Val(out.KeyMaterialId)
-}
-
-func (h *testHouse) failImport(who *person, id *string, raw []byte, change func(in *api.ImportKeyMaterialInput), code string) {
-	h.Helper()
-	if _, err := h.importInto(who, id, raw, change); !wire.IsCode(err, code) {
-		h.Errorf("import: got %v, want %s", err, code)
-	}
-}
-
-func (h *testHouse) state(who *person, id *string) string {
-	h.Helper()
-	return string(must[api.DescribeKeyOutput](h, who, &api.DescribeKeyInput{KeyId: id}).KeyMetadata.KeyState)
-}
 
 func TestImport(t *testing.T) {
 	h := open(t)
@@ -322,114 +213,6 @@ func TestSeveralMaterials(t *testing.T) {
 	}
 }
 
-// TestExpiry says that material is of no use from its last moment on, whenever the job comes, and is gone
-// when the job has come.
-func TestExpiry(t *testing.T) {
-	h := open(t)
-	who := admin(t)
-	k := h.external(who)
-	at := homeOfKey(k)
-	validTo := now().Add(time.Hour)
-	h.mustImport(who, k.KeyId, some(1), func(in *api.ImportKeyMaterialInput) { in.ExpirationModel, in.ValidTo = "", &validTo })
-	got := must[api.DescribeKeyOutput](h, who, &api.DescribeKeyInput{KeyId: k.KeyId}).KeyMetadata
-	if got.ExpirationModel != "KEY_MATERIAL_EXPIRES" || !got.ValidTo.Equal(validTo) {
-		t.Errorf("%+v", got)
-	}
-	blob := h.encrypt(who, k.KeyId, nil)
-	j, found := h.job(expiryJob, jobID(at))
-	if !found || !j.Due.Equal(validTo) {
-		t.Errorf("job %v at %v, want %v", found, j.Due, validTo)
-	}
-	if err := h.runJob(expiryJob, jobID(at)); err != nil { // too early
-		t.Fatal(err)
-	}
-	must[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob})
-
-	h.edit(at, func(r *record) { r.Materials[0].Expires = now().Add(-time.Second) })
-	fails[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob}, "KMSInvalidStateException", *k.Arn+" is pending import.")
-	fails[api.EncryptOutput](h, who, &api.EncryptInput{KeyId: k.KeyId, Plaintext: []byte("x")}, "KMSInvalidStateException", *k.Arn+" is pending import.")
-	fails[api.EnableKeyOutput](h, who, &api.EnableKeyInput{KeyId: k.KeyId}, "KMSInvalidStateException", *k.Arn+" is pending import.")
-	if got := must[api.DescribeKeyOutput](h, who, &api.DescribeKeyInput{KeyId: k.KeyId}).KeyMetadata; got.KeyState != "PendingImport" || got.ValidTo != nil || got.ExpirationModel != "" {
-		t.Errorf("before the job has run: %+v", got)
-	}
-	if got := h.states(who, k.KeyId); !slices.Equal(got, []string{"CURRENT missing"}) {
-		t.Errorf("%q", got)
-	}
-	for range 2 {
-		if err := h.runJob(expiryJob, jobID(at)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, ok := h.everything()[at.under(backingTag, digits(1))]; ok {
-		t.Error("expired material is still there")
-	}
-	h.mustImport(who, k.KeyId, some(1), nil)
-	must[api.DecryptOutput](h, who, &api.DecryptInput{CiphertextBlob: blob})
-	if _, found := h.job(expiryJob, jobID(at)); found {
-		t.Error("material that never expires has a job")
-	}
-}
-
-// job returns a scheduled job.
-func (h *testHouse) job(kind, id string) (j job.Job, found bool) {
-	h.Helper()
-	err := h.db.View(h.Context(), func(r store.Reader) (err error) {
-		j, found, err = h.room.Jobs.Get(r, kind, id)
-		return err
-	})
-	if err != nil {
-		h.Fatal(err)
-	}
-	return j, found
-}
-
-// TestWrappingKeys says that a wrapping key is kept sealed, and is destroyed after its day or with its key.
-func TestWrappingKeys(t *testing.T) {
-	h := open(t)
-	who := admin(t)
-	k := h.external(who)
-	kept := func() (ids []string) {
-		for name := range h.everything() {
-			if strings.HasPrefix(name, paramsTag+sep) {
-				ids = append(ids, name[strings.LastIndex(name, sep)+1:])
-			}
-		}
-		return ids
-	}
-	p := h.parameters(who, k.KeyId, "RSAES_OAEP_SHA_256")
-	ids := kept()
-	if len(ids) != 1 {
-		t.Fatalf("kept %q", ids)
-	}
-	for _, v := range h.everything() {
-		if _, err := x509.ParsePKCS8PrivateKey(v); err == nil {
-			t.Error("a private key in the clear")
-		}
-	}
-	name := jobID(homeOfKey(k)) + "/" + ids[0]
-	if j, found := h.job(paramsJob, name); !found || !j.Due.Equal(*p.ParametersValidTo) {
-		t.Errorf("job at %v, told %v", j.Due, p.ParametersValidTo)
-	}
-	if err := h.runJob(paramsJob, name); err != nil {
-		t.Fatal(err)
-	}
-	if left := kept(); len(left) != 0 {
-		t.Errorf("left %q", left)
-	}
-	if err := h.do(who, "ImportKeyMaterial", p.imports(t, some(1))).Err; !wire.IsCode(err, "InvalidImportTokenException") {
-		t.Errorf("with a wrapping key that is gone: %v", err)
-	}
-
-	h.parameters(who, k.KeyId, "RSAES_OAEP_SHA_256")
-	must[api.ScheduleKeyDeletionOutput](h, who, &api.ScheduleKeyDeletionInput{KeyId: k.KeyId})
-	if err := h.due(deletionJob, homeOfKey(k), func(r *record) { r.Deletion = now().Add(-time.Hour) }); err != nil {
-		t.Fatal(err)
-	}
-	if left := kept(); len(left) != 0 {
-		t.Errorf("left after the key: %q", left)
-	}
-}
-
 // TestImportStates says what becomes of a key's state when its material goes and comes.
 func TestImportStates(t *testing.T) {
 	h := open(t)
@@ -463,68 +246,6 @@ func TestImportStates(t *testing.T) {
 	fresh := h.external(who)
 	must[api.DeleteImportedKeyMaterialOutput](h, who, &api.DeleteImportedKeyMaterialInput{KeyId: fresh.KeyId})
 	must[api.ScheduleKeyDeletionOutput](h, who, &api.ScheduleKeyDeletionInput{KeyId: fresh.KeyId})
-}
-
-// openssl runs the command with input, or skips the test where there is none.
-func openssl(t *testing.T, in []byte, args ...string) []byte {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		outside.Missing(t, "openssl is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("openssl %v: %v\n%s", args, err, stderr.String())
-	}
-	return out
-}
-
-// wrapWithOpenSSL wraps material as the KMS developer guide says.
-func (p parameters) wrapWithOpenSSL(t *testing.T, raw []byte) []byte {
-	t.Helper()
-	public := filepath.Join(t.TempDir(), "public.der")
-	if err := os.WriteFile(public, p.PublicKey, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	digest := strings.ToLower(strings.ReplaceAll(string(p.algorithm[strings.LastIndex(string(p.algorithm), "SHA"):]), "_", ""))
-	seal := func(in []byte) []byte {
-		return openssl(t, in, "pkeyutl", "-encrypt", "-pubin", "-keyform", "DER", "-inkey", public,
-			"-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:"+digest, "-pkeyopt", "rsa_mgf1_md:"+digest)
-	}
-	if !strings.HasPrefix(string(p.algorithm), "RSA_AES") {
-		return seal(raw)
-	}
-	kek := make([]byte, 32)
-	rand.Read(kek)
-	wrapped := openssl(t, raw, "enc", "-id-aes256-wrap-pad", "-iv", "A65959A6", "-K", hex.EncodeToString(kek))
-	return append(seal(kek), wrapped...)
-}
-
-func TestImportFromOpenSSL(t *testing.T) {
-	h := open(t)
-	who := admin(t)
-	k := h.external(who)
-	for _, a := range []api.AlgorithmSpec{"RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1", "RSA_AES_KEY_WRAP_SHA_256"} {
-		p := h.parameters(who, k.KeyId, a)
-		in := p.imports(t, some(1))
-		in.EncryptedKeyMaterial = p.wrapWithOpenSSL(t, some(1))
-		if _, err := run[api.ImportKeyMaterialOutput](h, who, in); err != nil {
-			t.Errorf("%s: %v", a, err)
-		}
-		in.EncryptedKeyMaterial[len(in.EncryptedKeyMaterial)-1] ^= 1
-		fails[api.ImportKeyMaterialOutput](h, who, in, "InvalidCiphertextException", "")
-	}
-	for spec, bits := range map[api.WrappingKeySpec]int{"RSA_3072": 3072, "RSA_4096": 4096} {
-		longer := must[api.GetParametersForImportOutput](h, who, &api.GetParametersForImportInput{KeyId: k.KeyId, WrappingAlgorithm: "RSAES_OAEP_SHA_256", WrappingKeySpec: spec})
-		if public, err := x509.ParsePKIXPublicKey(longer.PublicKey); err != nil || public.(*rsa.PublicKey).N.BitLen() != bits {
-			t.Errorf("%s: %v", spec, err)
-		}
-		must[api.ImportKeyMaterialOutput](h, who, parameters{longer, "RSAES_OAEP_SHA_256"}.imports(t, some(1)))
-	}
 }
 
 // TestImportOtherSpecs imports material of other specs, as openssl makes and wraps it.
