@@ -160,6 +160,37 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+func TestLockIsThere(t *testing.T) {
+	dir := t.TempDir()
+	l, err := LockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.There() {
+		t.Error("a lock that was just taken is not there")
+	}
+	path := filepath.Join(dir, lockName)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if l.There() {
+		t.Error("a lock whose file is gone is there")
+	}
+	other, err := LockDir(dir) // of another file of that name
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.There() || !other.There() {
+		t.Errorf("two files of one name: got %v and %v, want false and true", l.There(), other.There())
+	}
+	if err := errors.Join(l.Release(), other.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if other.There() {
+		t.Error("a lock that was given back is there")
+	}
+}
+
 func TestLockDirIsExclusive(t *testing.T) {
 	dir := t.TempDir()
 	lock, err := LockDir(dir)

@@ -57,6 +57,17 @@ func holder(f *os.File) string {
 	return " (process " + pid + ")"
 }
 
+// There reports whether what is locked is still the folder's lock. It is not where somebody has removed the folder, or the file in
+// it, between the opening of the file and its locking.
+func (l *Lock) There() bool {
+	held, err := l.f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(l.f.Name())
+	return err == nil && os.SameFile(held, named)
+}
+
 // Release gives the lock back. A second Release is no error.
 func (l *Lock) Release() error {
 	if err := l.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {

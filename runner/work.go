@@ -31,10 +31,10 @@ func makeOwn(temp string) (dir string, lock *durable.Lock, err error) {
 		// Another runner that starts may take the folder for a dead one's before it is locked, and remove it.
 		lock, err = durable.LockDir(dir)
 		if err == nil {
-			if _, err = os.Lstat(filepath.Join(dir, lockFile)); err == nil {
+			if lock.There() {
 				return dir, lock, nil
 			}
-			err = errors.Join(err, lock.Release())
+			err = errors.Join(fmt.Errorf("%s: %w", dir, fs.ErrNotExist), lock.Release())
 		}
 	}
 	return "", nil, fmt.Errorf("scratch folder: %w", err)
