@@ -87,9 +87,9 @@ func (q *Queue) Get(r store.Reader, kind, id string) (j Job, found bool, err err
 // Run runs jobs as they fall due until ctx ends, and returns when those that run have
 // returned. It is called once.
 func (q *Queue) Run(ctx context.Context) {
-	stop := q.db.Observe(func(keys [][]byte) {
-		for _, k := range keys {
-			if bytes.HasPrefix(k, []byte(timePrefix)) {
+	stop := q.db.Observe(func(changes []store.Change) {
+		for _, c := range changes {
+			if bytes.HasPrefix(c.Key, []byte(timePrefix)) {
 				q.poke()
 				return
 			}

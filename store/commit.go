@@ -15,11 +15,12 @@ import (
 // commit is an update that fn has run for. Without a batch it wrote nothing, but its
 // answer must wait until what it read is durable.
 type commit struct {
-	eng   *engine
-	read  uint64 // revision of what fn saw
-	batch *pebble.Batch
-	state *snapshot // after it
-	keys  [][]byte
+	eng      *engine
+	read     uint64 // revision of what fn saw
+	batch    *pebble.Batch
+	state    *snapshot // after it
+	revision uint64    // its own
+	changes  []Change
 }
 
 // Update runs fn under the writer's lock and waits outside it until the log is synced.
@@ -49,7 +50,7 @@ func (f *File) apply(ctx context.Context, id TxID, fn func(Tx) error) (*commit, 
 	if err := f.ready(); err != nil {
 		return nil, err
 	}
-	t := tx{reader: reader{src: f.eng.db}}
+	t := tx{reader: reader{src: f.eng.db, file: f, at: f.applied}}
 	err := fn(&t)
 	t.src = nil
 	if err == nil {
@@ -67,8 +68,8 @@ func (f *File) apply(ctx context.Context, id TxID, fn func(Tx) error) (*commit, 
 // log writes the transaction to the log without waiting for the sync.
 func (f *File) log(t *tx, id TxID) (*commit, error) {
 	b := f.eng.db.NewBatchWithSize(3*t.bytes + 64*len(t.ops) + 256)
-	c := &commit{eng: f.eng, batch: b, keys: t.keys()}
 	revision, hist := f.applied+1, f.hist
+	c := &commit{eng: f.eng, batch: b, revision: revision, changes: t.changes(revision)}
 	if err := f.fill(b, t, id, revision, &hist); err != nil {
 		_ = b.Close()
 		return nil, mapError(err)
@@ -85,6 +86,9 @@ func (f *File) log(t *tx, id TxID) (*commit, error) {
 	f.applied, f.hist = revision, hist
 	c.state = f.eng.newSnapshot(revision)
 	f.inflight.Add(1)
+	f.pub.Lock()
+	f.untold = append(f.untold, c)
+	f.pub.Unlock()
 	return c, nil
 }
 
@@ -116,8 +120,32 @@ func (f *File) finish(c *commit) error {
 	}
 	f.publish(c.state, false)
 	_ = c.batch.Close()
-	f.observe(c.keys)
+	f.tell()
 	return nil
+}
+
+// tell tells the observers of the commits that views see, in their order: the caller's own, unless another has
+// told of it before, and those that are durable with it.
+func (f *File) tell() {
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	f.pub.Lock()
+	defer f.pub.Unlock()
+	for len(f.untold) > 0 && f.untold[0].revision <= f.published {
+		c := f.untold[0]
+		f.pub.Unlock()
+		f.observe(c.changes)
+		f.pub.Lock()
+		f.told(c)
+		f.durable.Broadcast()
+	}
+}
+
+// told removes a commit from those that the observers have not been told of. The caller holds pub.
+func (f *File) told(c *commit) {
+	if i := slices.Index(f.untold, c); i >= 0 {
+		f.untold = slices.Delete(f.untold, i, i+1)
+	}
 }
 
 func unknown(cause error) error { return fmt.Errorf("%w: %w", ErrUnknown, mapError(cause)) }
@@ -126,7 +154,10 @@ func unknown(cause error) error { return fmt.Errorf("%w: %w", ErrUnknown, mapErr
 func (f *File) doubt(c *commit, cause error) {
 	c.eng.fs.Freeze(cause)
 	f.pub.Lock()
-	f.doubtful = append(f.doubtful, c.keys...)
+	for _, change := range c.changes {
+		f.doubtful = append(f.doubtful, Change{Key: change.Key})
+	}
+	f.told(c)
 	f.durable.Broadcast()
 	f.pub.Unlock()
 	if c.state != nil {
@@ -158,8 +189,8 @@ func (f *File) announce() {
 	}
 }
 
-// waitDurable waits until the state after a commit of eng is durable. If that may never
-// be, an update that read from it has not happened.
+// waitDurable waits until the state after a commit of eng is durable and the observers know of it. If that may
+// never be, an update that read from it has not happened.
 func (f *File) waitDurable(eng *engine, revision uint64) error {
 	f.pub.Lock()
 	defer f.pub.Unlock()
@@ -168,7 +199,7 @@ func (f *File) waitDurable(eng *engine, revision uint64) error {
 		if err := eng.fs.Err(); err != nil {
 			return fmt.Errorf("%w: what it read was not made durable: %w", ErrConflict, mapError(err))
 		}
-		if f.published >= revision {
+		if f.published >= revision && (len(f.untold) == 0 || f.untold[0].revision > revision) {
 			return nil
 		}
 		f.durable.Wait()
@@ -301,10 +332,10 @@ func (f *File) renew() error {
 	return f.ready()
 }
 
-type observer struct{ fn func(keys [][]byte) }
+type observer struct{ fn func(changes []Change) }
 
-// Observe registers fn for the keys of each commit.
-func (f *File) Observe(fn func(keys [][]byte)) (stop func()) {
+// Observe registers fn for what each commit changes.
+func (f *File) Observe(fn func(changes []Change)) (stop func()) {
 	o := &observer{fn}
 	f.obs.Lock()
 	defer f.obs.Unlock()
@@ -318,11 +349,11 @@ func (f *File) Observe(fn func(keys [][]byte)) (stop func()) {
 	}
 }
 
-func (f *File) observe(keys [][]byte) {
-	if len(keys) == 0 {
+func (f *File) observe(changes []Change) {
+	if len(changes) == 0 {
 		return
 	}
 	for _, o := range *f.observers.Load() {
-		o.fn(keys)
+		o.fn(changes)
 	}
 }

@@ -300,7 +300,7 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	var invalidated atomic.Bool
-	f.Observe(func([][]byte) { invalidated.Store(true) })
+	f.Observe(func([]Change) { invalidated.Store(true) })
 	fs.at.Store(fs.count.Load() + 2) // the write passes, its sync fails
 	if err := l.add(f, TxID{2}); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("got %v, want ErrUnknown", err)

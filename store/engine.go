@@ -32,7 +32,7 @@ const layoutVersion = 1
 const (
 	memTableShare  = 16 // of the cache
 	leastMemTable  = 8 << 20
-	mostMemTable   = 32 << 20 // it is read again after a crash: half a second
+	mostMemTable   = 64 << 20 // it is read again after a crash: a second
 	leastCache     = 48 << 20
 	mostCache      = 4 << 30
 	cacheShare     = 16 // of the machine's memory

@@ -100,10 +100,12 @@ type File struct {
 
 	pub       sync.Mutex // guards publishing; taken after w, never before
 	published uint64     // revision of the last durable commit
-	doubtful  [][]byte   // keys of updates that returned ErrUnknown, until the engine is replaced
-	durable   *sync.Cond // on pub: published has grown, or the engine has failed
+	untold    []*commit  // in their order: those that the observers have not been told of
+	doubtful  []Change   // of updates that returned ErrUnknown, until the engine is replaced
+	durable   *sync.Cond // on pub: published has grown, observers were told, or the engine has failed
 	news      chan struct{}
 
+	telling   sync.Mutex // held while observers are told; taken before pub
 	obs       sync.Mutex
 	observers atomic.Pointer[[]*observer]
 }
@@ -238,7 +240,7 @@ func (f *File) View(ctx context.Context, fn func(Reader) error) error {
 	if err != nil {
 		return err
 	}
-	r := reader{src: s.snap}
+	r := reader{src: s.snap, file: f, at: s.revision}
 	defer func() {
 		r.src = nil
 		s.unref()

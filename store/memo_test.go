@@ -1,12 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -225,121 +223,5 @@ func TestMemoLoadOvertaken(t *testing.T) {
 	}
 	if got, err := m.Get(t.Context(), "a"); got != 2 || err != nil {
 		t.Errorf("the next gives %d, %v, want 2", got, err)
-	}
-}
-
-// sums is a memo of the sums of numbers under a prefix, with each number, that reads only the numbers which have changed.
-type sums struct {
-	whole, patched int
-	m              *Memo[map[string]uint64]
-}
-
-func newSums(db DB, patch Patch[map[string]uint64]) *sums {
-	s := new(sums)
-	patch.Load = func(r Reader, _ []byte, old map[string]uint64, changed [][]byte) (map[string]uint64, bool, error) {
-		s.patched++
-		now := maps.Clone(old)
-		for _, key := range changed {
-			n, err := loadNumber(r, key)
-			if errors.Is(err, ErrNotFound) {
-				delete(now, string(key))
-				continue
-			}
-			if err != nil {
-				return nil, false, err
-			}
-			now[string(key)] = n
-		}
-		return now, len(now) != 3, nil
-	}
-	s.m = NewPatchedMemo(db, func(r Reader, key []byte) (map[string]uint64, error) {
-		s.whole++
-		all := map[string]uint64{}
-		for rec, err := range r.Scan(Prefix(append(key, '/'))) {
-			if err != nil {
-				return nil, err
-			}
-			all[string(rec.Key)] = binary.BigEndian.Uint64(rec.Value)
-		}
-		return all, nil
-	}, patch, MemoOptions{Invalidates: func(key []byte) []string {
-		owner, _, _ := strings.Cut(string(key), "/")
-		return []string{owner}
-	}})
-	return s
-}
-
-// TestMemoPatches reads again only what has changed, and all of it where that cannot be, or may not.
-func TestMemoPatches(t *testing.T) {
-	db := memStore(t)
-	s := newSums(db, Patch[map[string]uint64]{Keeps: func(key []byte) bool { return !bytes.HasSuffix(key, []byte("secret")) }})
-	defer s.m.Close()
-	want := func(n, whole, patched int) {
-		t.Helper()
-		for range 2 {
-			got, err := s.m.Get(t.Context(), "u")
-			if len(got) != n || err != nil || s.whole != whole || s.patched != patched {
-				t.Errorf("%v, %v after %d loads and %d patches, want %d numbers, %d and %d", got, err, s.whole, s.patched, n, whole, patched)
-			}
-		}
-	}
-	put := func(key string, n uint64) {
-		t.Helper()
-		if err := putNumber(db, key, n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want(0, 1, 0)
-	put("u/1", 1)
-	put("u/2", 1)
-	want(2, 1, 1)
-	put("u/2", 0)
-	want(1, 1, 2)
-	put("u/2", 2)
-	put("u/3", 3)
-	want(3, 2, 3) // it declines three
-	put("u/secret", 1)
-	want(4, 3, 3) // it may not be kept
-	for i := range uint64(maxPatch) {
-		put("u/1", 10+i)
-	}
-	want(4, 3, 4)
-	for i := range uint64(maxPatch + 1) {
-		put("u/1", 10+i)
-	}
-	want(4, 4, 4)
-}
-
-// TestMemoPatchOvertaken lets a commit happen in the middle of a patch: what comes of it is not kept, and
-// both changes are in the next.
-func TestMemoPatchOvertaken(t *testing.T) {
-	db := memStore(t)
-	overtake := false
-	s := newSums(db, Patch[map[string]uint64]{Keeps: func([]byte) bool { return true }})
-	inner := s.m.patch.Load
-	s.m.patch.Load = func(r Reader, key []byte, old map[string]uint64, changed [][]byte) (map[string]uint64, bool, error) {
-		if overtake {
-			overtake = false
-			if err := putNumber(db, "u/2", 2); err != nil {
-				return nil, false, err
-			}
-		}
-		return inner(r, key, old, changed)
-	}
-	defer s.m.Close()
-	get := func() int {
-		got, err := s.m.Get(t.Context(), "u")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(got)
-	}
-	get()
-	if err := putNumber(db, "u/1", 1); err != nil {
-		t.Fatal(err)
-	}
-	overtake = true
-	if first, second := get(), get(); first != 1 || second != 2 || s.whole != 1 {
-		t.Errorf("%d and %d numbers after %d loads, want 1, 2 and 1", first, second, s.whole)
 	}
 }

@@ -21,8 +21,10 @@ func checkKey(key []byte) error {
 
 // reader reads the records of a Pebble snapshot or database.
 type reader struct {
-	src pebble.Reader // nil once the transaction is over
-	buf []byte        // for the key with its space
+	src  pebble.Reader // nil once the transaction is over
+	file *File
+	at   uint64 // revision of what it reads
+	buf  []byte // for the key with its space
 }
 
 var errOver = fmt.Errorf("transaction is over")
@@ -45,6 +47,24 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 		return nil, mapError(err)
 	}
 	return out, nil
+}
+
+func (r *reader) Revision() uint64 { return r.at }
+
+func (r *reader) Told(touches func(key []byte) bool) bool {
+	r.file.pub.Lock()
+	defer r.file.pub.Unlock()
+	for _, c := range r.file.untold {
+		if c.revision > r.at {
+			break
+		}
+		for i := range c.changes {
+			if touches(c.changes[i].Key) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (r *reader) Scan(rg Range) iter.Seq2[Record, error] {

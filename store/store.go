@@ -55,7 +55,8 @@ type DB interface {
 	View(ctx context.Context, fn func(Reader) error) error
 	// Update calls fn in a strictly serializable transaction. It returns nil only
 	// when the writes are durable; an error of fn is returned as it is and nothing is
-	// written. fn may run more than once and must have no effect but its writes.
+	// written. fn may run more than once and must have no effect but its writes. An update that has
+	// written nothing returns when what it has read is durable and all observers know of it.
 	Update(ctx context.Context, id TxID, fn func(Tx) error) error
 	// Outcome reports whether the update with this id was committed. Outcomes are
 	// kept for at least a day.
@@ -64,10 +65,11 @@ type DB interface {
 	// still there), in commit order, at least once each, until ctx ends or the loop
 	// breaks. Only durable changes are yielded.
 	Watch(ctx context.Context, prefix []byte, rev uint64) iter.Seq2[Change, error]
-	// Observe registers fn to be called with the keys of each commit, after the commit
-	// is visible and before its Update returns. fn must be quick, must not call the
-	// store, and must not keep or change the keys. stop unregisters it.
-	Observe(fn func(keys [][]byte)) (stop func())
+	// Observe registers fn to be called with what each commit has changed, after the commit
+	// is visible and before its Update returns, in the order of the commits. fn must be quick, must not
+	// call the store, and must not change what it is given. It may keep the values. A revision of 0
+	// says that the record may have changed and that its value is not known. stop unregisters it.
+	Observe(fn func(changes []Change)) (stop func())
 	// Backup writes a consistent copy of the whole store to w, encrypted and
 	// authenticated like the store itself.
 	Backup(ctx context.Context, w io.Writer) error
@@ -90,6 +92,11 @@ type Reader interface {
 	// Scan yields the records of a range in order. The slices are valid until the next
 	// iteration. After an error the iteration ends.
 	Scan(r Range) iter.Seq2[Record, error]
+	// Revision returns the revision of the last commit that the snapshot has.
+	Revision() uint64
+	// Told reports whether the observers have been told of all commits which the snapshot has and which changed a
+	// key that touches is true for. A transaction's own writes are not told. touches must be quick.
+	Told(touches func(key []byte) bool) bool
 }
 
 // Tx is a Reader that also writes. It sees its own writes.

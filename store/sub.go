@@ -57,12 +57,13 @@ func (s *sub) Watch(ctx context.Context, prefix []byte, rev uint64) iter.Seq2[Ch
 	}
 }
 
-func (s *sub) Observe(fn func(keys [][]byte)) (stop func()) {
-	return s.db.Observe(func(keys [][]byte) {
-		var own [][]byte
-		for _, key := range keys {
-			if rest, ok := bytes.CutPrefix(key, s.prefix); ok {
-				own = append(own, rest)
+func (s *sub) Observe(fn func(changes []Change)) (stop func()) {
+	return s.db.Observe(func(changes []Change) {
+		var own []Change
+		for _, c := range changes {
+			if rest, ok := bytes.CutPrefix(c.Key, s.prefix); ok {
+				c.Key = rest
+				own = append(own, c)
 			}
 		}
 		if len(own) > 0 {
@@ -96,6 +97,15 @@ func (r *subReader) Get(key []byte) ([]byte, error) {
 	}
 	r.buf = join(r.buf[:0], r.prefix, key)
 	return r.r.Get(r.buf)
+}
+
+func (r *subReader) Revision() uint64 { return r.r.Revision() }
+
+func (r *subReader) Told(touches func(key []byte) bool) bool {
+	return r.r.Told(func(key []byte) bool {
+		rest, ok := bytes.CutPrefix(key, r.prefix)
+		return ok && touches(rest)
+	})
 }
 
 func (r *subReader) Scan(rg Range) iter.Seq2[Record, error] {

@@ -104,6 +104,15 @@ func (t *tx) Get(key []byte) ([]byte, error) {
 	return t.reader.Get(key)
 }
 
+func (t *tx) Told(touches func(key []byte) bool) bool {
+	for i := range t.ops {
+		if touches(t.ops[i].key) {
+			return false
+		}
+	}
+	return t.reader.Told(touches)
+}
+
 // Scan yields the records as they were when the iteration began, own writes included.
 func (t *tx) Scan(rg Range) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
@@ -220,11 +229,14 @@ func (t *tx) fill(b *pebble.Batch) error {
 	return nil
 }
 
-// keys returns the keys that were written.
-func (t *tx) keys() [][]byte {
-	keys := make([][]byte, len(t.ops))
+// changes returns what a revision has changed.
+func (t *tx) changes(revision uint64) []Change {
+	all := make([]Change, len(t.ops))
 	for i, w := range t.ops {
-		keys[i] = w.key
+		all[i] = Change{Revision: revision, Key: w.key, Deleted: w.deleted}
+		if !w.deleted {
+			all[i].Value = w.value
+		}
 	}
-	return keys
+	return all
 }

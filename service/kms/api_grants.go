@@ -178,23 +178,18 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	g.ID, g.Created = randomHex(32), now()
 	id := g.ID
 	err = s.update(ctx, func(tx store.Tx) error {
-		r, err := recordOf(tx, e.home)
+		r, grants, err := s.held(tx, e.home)
 		if err != nil {
 			return err
 		}
 		if err := r.grantable(e.arn); err != nil {
 			return err
 		}
-		same, err := sameGrant(tx, e.home, g)
-		if err != nil {
+		if id, err = sameGrant(tx, e.home, g); id != "" || err != nil {
 			return err
 		}
-		if id = g.ID; same != nil {
-			id = same.ID
-			// Written again so that this answer, too, comes after everybody knows of the grant.
-			return write(tx, e.under(granteeTag, same.Grantee.Key(), same.ID), same)
-		}
-		return putGrant(tx, e.home, g)
+		id = g.ID
+		return putGrant(tx, e.home, g, grants)
 	})
 	if err != nil {
 		return nil, err
@@ -202,20 +197,17 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	return &api.CreateGrantOutput{GrantId: &id, GrantToken: wire.Ptr(s.grantToken(e.home, id, randomHex(8)))}, nil
 }
 
-// sameGrant returns the grant with the same name that says the same, or nil. A request with
+// sameGrant returns the id of the grant with the same name that says the same, or "". A request with
 // a name can so be repeated.
-func sameGrant(r store.Reader, h home, g *grant.Grant) (*grant.Grant, error) {
+func sameGrant(r store.Reader, h home, g *grant.Grant) (string, error) {
 	if g.Name == "" {
-		return nil, nil
+		return "", nil
 	}
 	id, err := r.Get([]byte(samePath(h, g)))
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+		return "", nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return loadGrant(r, h, string(id))
+	return string(id), err
 }
 
 func randomHex(n int) string {

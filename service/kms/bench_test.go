@@ -39,7 +39,7 @@ func (h *testHouse) fillKeys(n, grants int) []string {
 						ID: randomHex(32), Grantee: app(i), Issuer: account,
 						Operations: []string{"Decrypt", "Encrypt"}, Created: now(),
 					}
-					if err := putGrant(tx, at, g); err != nil {
+					if err := putGrant(tx, at, g, i); err != nil {
 						return err
 					}
 				}

@@ -60,7 +60,7 @@ type memos struct {
 func (s *Service) openMemos() {
 	db := s.room.Store
 	s.keys = store.NewPatchedMemo(db, s.loadKey, store.Patch[*entry]{Keeps: patches, Load: s.patchKey},
-		store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey})
+		store.MemoOptions{Max: maxCachedKeys, Invalidates: staleKey, Touches: ofKey})
 	s.aliases = store.NewMemo(db, loadAlias, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(aliasTag)})
 	s.places = store.NewMemo(db, loadPlace, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(materialTag)})
 	s.material = store.NewMemo(db, s.loadMaterial, store.MemoOptions{Max: maxCachedKeys, Invalidates: only(backingTag)})
@@ -91,17 +91,28 @@ func tagged(storeKey []byte, tag string) bool {
 	return len(storeKey) > 1 && storeKey[0] == tag[0] && storeKey[1] == 0
 }
 
+// inEntry reports whether an entry is made of records like this one.
+func inEntry(storeKey []byte) bool {
+	return tagged(storeKey, keyTag) || tagged(storeKey, backingTag) || tagged(storeKey, namesTag) || tagged(storeKey, countTag) || tagged(storeKey, grantTag)
+}
+
 // staleKey names the entry that a changed record makes stale: that of its key.
 func staleKey(storeKey []byte) []string {
-	for _, tag := range []string{keyTag, backingTag, namesTag, countTag, grantTag} {
-		if !tagged(storeKey, tag) {
-			continue
-		}
-		if h, _, ok := homeOf(storeKey); ok {
-			return []string{h.path(keyTag)}
-		}
+	if !inEntry(storeKey) {
+		return nil
+	}
+	if h, _, ok := homeOf(storeKey); ok {
+		return []string{h.path(keyTag)}
 	}
 	return nil
+}
+
+// ofKey reports whether a record is one that the entry of a key is made of.
+func ofKey(entryKey string, storeKey []byte) bool {
+	if !inEntry(storeKey) || len(storeKey) < len(entryKey) || string(storeKey[1:len(entryKey)]) != entryKey[1:] {
+		return false
+	}
+	return len(storeKey) == len(entryKey) || storeKey[len(entryKey)] == sep[0]
 }
 
 // staleGrants names the set that a changed grant makes stale: that of its grantee.

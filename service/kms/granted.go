@@ -206,8 +206,8 @@ func loadGrant(r store.Reader, h home, id string) (*grant.Grant, error) {
 	return decodeGrant(text)
 }
 
-// putGrant writes a grant with its indexes.
-func putGrant(tx store.Tx, h home, g *grant.Grant) error {
+// putGrant writes a grant, with its indexes, of a key that has n.
+func putGrant(tx store.Tx, h home, g *grant.Grant, n int) error {
 	text, err := json.Marshal(g)
 	if err != nil {
 		return internal("record of a grant: %w", err)
@@ -224,7 +224,7 @@ func putGrant(tx store.Tx, h home, g *grant.Grant) error {
 			return err
 		}
 	}
-	return add(tx, h.path(countTag), 1, maxGrants)
+	return setCount(tx, h.path(countTag), n+1, maxGrants)
 }
 
 // deleteGrant removes a grant with its indexes.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -100,7 +102,12 @@ func add(tx store.Tx, storeKey string, delta, limit int) error {
 	if err != nil {
 		return err
 	}
-	if n += delta; n > limit {
+	return setCount(tx, storeKey, n+delta, limit)
+}
+
+// setCount sets a counter, which must not go beyond limit.
+func setCount(tx store.Tx, storeKey string, n, limit int) error {
+	if n > limit {
 		return api.LimitExceededException("Limit of %d exceeded.", limit)
 	}
 	if n <= 0 {
@@ -118,15 +125,40 @@ func (s *Service) update(ctx context.Context, fn func(tx store.Tx) error) error 
 // gone since the call was authorized; fn sees it as it is.
 func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *record) error) error {
 	return s.update(ctx, func(tx store.Tx) error {
-		r, err := recordOf(tx, h)
+		r, _, err := s.held(tx, h)
 		if err != nil {
 			return err
 		}
+		r = r.clone()
 		if err := fn(tx, &r); err != nil {
 			return err
 		}
 		return write(tx, h.path(keyTag), &r)
 	})
+}
+
+// held returns the record of a key as a transaction sees it, which must not be changed, and how many grants it has.
+func (s *Service) held(tx store.Tx, h home) (r record, grants int, err error) {
+	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok {
+		r = e.record
+		r.Policy = string(e.policy.Text())
+		return r, e.grants, nil
+	}
+	if r, err = recordOf(tx, h); err != nil {
+		return r, 0, err
+	}
+	grants, err = count(tx, h.path(countTag))
+	return r, grants, err
+}
+
+// clone returns a record that shares nothing with r that can change.
+func (r record) clone() record {
+	r.Bound, r.Tags = maps.Clone(r.Bound), maps.Clone(r.Tags)
+	r.Materials, r.Salt = slices.Clone(r.Materials), slices.Clone(r.Salt)
+	if r.Multi != nil {
+		r.Multi = &multi{Primary: r.Multi.Primary, Replicas: slices.Clone(r.Multi.Replicas)}
+	}
+	return r
 }
 
 // recordOf returns the record of a key that was there a moment ago.

@@ -94,7 +94,7 @@ func TestUsesAreBatched(t *testing.T) {
 		keys = append(keys, h.newKey())
 	}
 	writes := 0
-	stop := h.db.Observe(func([][]byte) { writes++ })
+	stop := h.db.Observe(func([]store.Change) { writes++ })
 	defer stop()
 	for range 20 {
 		for _, k := range keys {

@@ -22,9 +22,9 @@ func (s *Service) AcquireRunnerJob(ctx context.Context, in *api.AcquireRunnerJob
 	p := here(ctx)
 	prefix := within("rw", p)
 	bell := make(chan struct{}, 1)
-	stop := s.db.Observe(func(keys [][]byte) {
-		for _, k := range keys {
-			if len(k) > len(prefix) && string(k[:len(prefix)]) == string(prefix) {
+	stop := s.db.Observe(func(changes []store.Change) {
+		for _, c := range changes {
+			if len(c.Key) > len(prefix) && string(c.Key[:len(prefix)]) == string(prefix) {
 				select {
 				case bell <- struct{}{}:
 				default:

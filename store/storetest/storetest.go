@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Watch", testWatch},
 		{"WatchWaits", testWatchWaits},
 		{"Observe", testObserve},
+		{"ObserveInOrder", testObserveInOrder},
+		{"Told", testTold},
 		{"Context", testContext},
 		{"Check", testCheck},
 		{"Random", testRandom},

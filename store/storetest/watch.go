@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/strongroom/strongroom/store"
 )
@@ -122,15 +123,15 @@ func testWatchWaits(t *testing.T, db store.DB) {
 func testObserve(t *testing.T, db store.DB) {
 	var mu sync.Mutex
 	seen := make(map[string]int)
-	stop := db.Observe(func(keys [][]byte) {
+	stop := db.Observe(func(changes []store.Change) {
 		mu.Lock()
 		defer mu.Unlock()
-		for _, key := range keys {
-			seen[string(key)]++
+		for _, c := range changes {
+			seen[string(c.Key)]++
 		}
 	})
 	var others int
-	stopOther := db.Observe(func([][]byte) { mu.Lock(); others++; mu.Unlock() })
+	stopOther := db.Observe(func([]store.Change) { mu.Lock(); others++; mu.Unlock() })
 	count := func(key string) int { mu.Lock(); defer mu.Unlock(); return seen[key] }
 	put(t, db, "a", "1", "b", "1")
 	update(t, db, func(tx store.Tx) error { return tx.Delete([]byte("a")) })
@@ -150,4 +151,126 @@ func testObserve(t *testing.T, db store.DB) {
 	if others != 3 {
 		t.Errorf("the other observer was called %d times, want 3", others)
 	}
+}
+
+// testObserveInOrder lets several write at once: the observers see every commit, whole and in its order.
+func testObserveInOrder(t *testing.T, db store.DB) {
+	const writers, each = 4, 50
+	told := make(map[string]string)
+	var last uint64
+	stop := db.Observe(func(changes []store.Change) { // one call at a time, so no lock
+		if len(changes) != 2 {
+			t.Errorf("a commit of two writes is told as %d", len(changes))
+		}
+		for _, c := range changes {
+			if c.Revision <= last {
+				t.Errorf("revision %d comes after %d", c.Revision, last)
+			}
+			if c.Deleted {
+				delete(told, string(c.Key))
+			} else {
+				told[string(c.Key)] = string(c.Value)
+			}
+		}
+		last = changes[0].Revision
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range each {
+				if err := db.Update(t.Context(), store.TxID{}, func(tx store.Tx) error {
+					first := tx.Put(fmt.Appendf(nil, "p%d", i%7), fmt.Appendf(nil, "%d/%d", w, i))
+					if second := fmt.Appendf(nil, "p%d", 7+(i+w)%5); i%2 == 0 {
+						return errors.Join(first, tx.Delete(second))
+					} else {
+						return errors.Join(first, tx.Put(second, fmt.Appendf(nil, "%d", w)))
+					}
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := db.View(t.Context(), func(r store.Reader) error {
+		n := 0
+		for rec, err := range r.Scan(store.Prefix([]byte("p"))) {
+			if err != nil {
+				return err
+			}
+			if n++; told[string(rec.Key)] != string(rec.Value) {
+				t.Errorf("%s is %q and was told as %q", rec.Key, rec.Value, told[string(rec.Key)])
+			}
+		}
+		if n != len(told) {
+			t.Errorf("%d records are there, %d were told", n, len(told))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testTold holds an observer up: what it has not been told of is known as such, to views and to transactions, and an
+// update that has read it does not return before.
+func testTold(t *testing.T, db store.DB) {
+	is := func(key string) func([]byte) bool { return func(k []byte) bool { return string(k) == key } }
+	put(t, db, "old", "1")
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	stop := db.Observe(func([]store.Change) {
+		once.Do(func() {
+			close(entered)
+			<-leave
+		})
+	})
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { put(t, db, "new", "1") })
+	<-entered
+	look := func(r store.Reader, want bool) {
+		t.Helper()
+		if got := r.Told(is("new")); got != want {
+			t.Errorf("told of a new record: %t, want %t", got, want)
+		}
+		if !r.Told(is("old")) {
+			t.Error("not told of a record of before")
+		}
+	}
+	view := func(want bool) {
+		t.Helper()
+		if err := db.View(t.Context(), func(r store.Reader) error { look(r, want); return nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	view(false)
+	inside, returned := make(chan struct{}), make(chan struct{})
+	wg.Go(func() {
+		defer close(returned)
+		if err := db.Update(t.Context(), store.TxID{}, func(tx store.Tx) error {
+			look(tx, false)
+			close(inside)
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-inside
+	select {
+	case <-returned:
+		t.Error("an update returned before the observers knew of what it has read")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(leave)
+	wg.Wait()
+	view(true)
+	update(t, db, func(tx store.Tx) error {
+		look(tx, true)
+		if err := tx.Put([]byte("new"), nil); err != nil {
+			return err
+		}
+		look(tx, false) // its own
+		return nil
+	})
 }
