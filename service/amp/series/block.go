@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/tsdb"
@@ -18,7 +16,6 @@ import (
 	"github.com/prometheus/prometheus/tsdb/index"
 	"github.com/prometheus/prometheus/tsdb/tombstones"
 
-	"github.com/strongroom/strongroom/blob"
 	"github.com/strongroom/strongroom/seal"
 	"github.com/strongroom/strongroom/service/amp/page"
 )
@@ -43,13 +40,15 @@ var _ tsdb.BlockReader = (*block)(nil)
 // What the reader of the index keeps of it (every 32nd symbol's place and every 32nd value of a label) is kept as long as
 // the block is open; its pages come and go.
 type contents struct {
-	index  *index.Reader
-	series *index.Decoder // of the index's entries
-	lists  *postings
-	region *page.Region
-	chunks []*page.File
-	stones tombstones.Reader
-	blobs  []*blobReader
+	index   *index.Reader
+	series  *index.Decoder // of the index's entries
+	names   []string       // of labels, in order
+	symbols *symbols
+	lists   *postings
+	region  *page.Region
+	chunks  []*page.File
+	stones  tombstones.Reader
+	blobs   []*blobReader
 }
 
 func (db *DB) newBlock(info *Block) *block { return &block{db: db, id: info.Meta.ULID, info: info} }
@@ -111,11 +110,6 @@ func (b *block) let() error {
 	return nil
 }
 
-// maxOpenBlobs is how many blobs stay open after a query, in all stores together, until their store is maintained.
-const maxOpenBlobs = 512
-
-var openBlobs atomic.Int64
-
 // retire takes the block away: at once, or with its last reader.
 func (b *block) retire() {
 	b.mu.Lock()
@@ -166,6 +160,13 @@ func (b *block) close() error {
 	c.rest()
 	c.lists.places.wipe()
 	return c.region.Wipe()
+}
+
+// tire closes those files of a block that were not read since it was last called.
+func (c *contents) tire() {
+	for _, r := range c.blobs {
+		r.tire()
+	}
 }
 
 // rest closes the files of a block that nobody reads; they open again by themselves.
@@ -232,18 +233,19 @@ func (c *contents) openIndex() (err error) {
 		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
 	}
 	c.region.Whole(int(toc.Series)) // the symbols stand before it
-	names, err := c.index.LabelNames(context.Background())
-	if err != nil {
+	if c.names, err = c.index.LabelNames(context.Background()); err != nil {
 		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
 	}
-	s, err := newSymbols(c.region, toc, names)
-	if err != nil {
+	for i, n := range c.names {
+		c.names[i] = strings.Clone(n) // it points into the region
+	}
+	if c.symbols, err = newSymbols(c.region, toc, c.names); err != nil {
 		return err
 	}
 	if c.lists, err = newPostings(c.region, toc); err != nil {
 		return err
 	}
-	c.series = &index.Decoder{LookupSymbol: s.lookup, DecodePostings: index.DecodePostingsRaw}
+	c.series = &index.Decoder{LookupSymbol: c.symbols.lookup, DecodePostings: index.DecodePostingsRaw}
 	return nil
 }
 
@@ -326,92 +328,4 @@ func (r *chunkReader) ChunkOrIterable(meta chunks.Meta) (chunkenc.Chunk, chunken
 	}
 	c, err := chunkenc.FromData(chunkenc.Encoding(body[0]), body[1:])
 	return c, nil, err
-}
-
-// blobReader reads a blob at random. It opens it with the first read, and maps it where that can be done.
-type blobReader struct {
-	blobs blob.Store
-	key   string
-
-	mu   sync.Mutex
-	open io.ReadCloser
-	at   io.ReaderAt // of what is open
-	uses int
-	idle bool // to be closed with the last read
-}
-
-// ReadAt reads from the blob.
-func (r *blobReader) ReadAt(p []byte, off int64) (int, error) {
-	at, err := r.take()
-	if err != nil {
-		return 0, err
-	}
-	if at != nil {
-		defer r.give()
-		return at.ReadAt(p, off)
-	}
-	c, err := r.blobs.Get(context.Background(), r.key, off, int64(len(p)))
-	if err != nil {
-		return 0, lost(err)
-	}
-	n, err := io.ReadFull(c, p)
-	return n, errors.Join(err, c.Close())
-}
-
-// lost says of a blob that is not there that the block is damaged.
-func lost(err error) error {
-	if errors.Is(err, blob.ErrNotFound) {
-		return fmt.Errorf("%w: %w", seal.ErrCorrupt, err)
-	}
-	return err
-}
-
-// take returns the open blob, or nil where the driver has no random reads.
-func (r *blobReader) take() (io.ReaderAt, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.open == nil {
-		c, err := r.blobs.Get(context.Background(), r.key, 0, -1)
-		if err != nil {
-			return nil, lost(err)
-		}
-		at, ok := c.(io.ReaderAt)
-		if !ok {
-			return nil, c.Close()
-		}
-		if m, ok := c.(blob.Mapper); ok {
-			if mapped, err := m.Map(); err == nil {
-				at = mapped
-			}
-		}
-		r.open, r.at = c, at
-		openBlobs.Add(1)
-	}
-	r.uses++
-	r.idle = false
-	return r.at, nil
-}
-
-func (r *blobReader) give() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.uses--; r.uses == 0 && r.idle {
-		r.shut()
-	}
-}
-
-func (r *blobReader) rest() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.idle = true; r.uses == 0 {
-		r.shut()
-	}
-}
-
-func (r *blobReader) shut() {
-	if r.open != nil {
-		_ = r.open.Close() // it was only read
-		r.open, r.at = nil, nil
-		openBlobs.Add(-1)
-	}
 }

@@ -240,8 +240,8 @@ func (db *DB) retention(ctx context.Context) error {
 }
 
 // cool wipes the opened pages of indexes that nobody reads while they take more memory than the arena may, and closes
-// blocks while what is kept of their indexes takes more than a quarter of it. The newest stay longest. Files are closed in
-// any case.
+// blocks while what is kept of their indexes takes more than a quarter of it. The newest stay longest. Files that
+// were not read since it was last called are closed in any case.
 func (db *DB) cool() error {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
@@ -253,7 +253,7 @@ func (db *DB) cool() error {
 		b.mu.Lock()
 		if b.open != nil {
 			if b.readers == 0 {
-				b.open.rest()
+				b.open.tire()
 			}
 			if kept += b.open.kept(); kept > db.opts.Arena/4 && b.readers == 0 {
 				kept -= b.open.kept()

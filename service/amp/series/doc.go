@@ -28,6 +28,7 @@
 //	compact.go   the head and blocks into blocks; retention
 //	write.go     a block sealed while it is written
 //	block.go     a sealed block as Prometheus reads one
+//	blobs.go     its files, read at random and mapped
 //	index.go     its index, with errors where there were none
 //	symbols.go   the strings of an index, a page at a time
 //	postings.go  its lists of series, likewise

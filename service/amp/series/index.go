@@ -36,13 +36,6 @@ func (r *indexReader) Close() (err error) {
 	return err
 }
 
-func copied(list []string) []string {
-	for i, s := range list {
-		list[i] = strings.Clone(s)
-	}
-	return list
-}
-
 // Symbols returns all strings of the index, which are good until Close.
 func (r *indexReader) Symbols() (iter index.StringIter) {
 	var err error
@@ -64,25 +57,42 @@ func (f failedStrings) Err() error { return f.err }
 // SortedLabelValues returns the values of a label in order.
 func (r *indexReader) SortedLabelValues(ctx context.Context, name string, hints *storage.LabelHints, ms ...*labels.Matcher) ([]string, error) {
 	list, err := r.LabelValues(ctx, name, hints, ms...)
-	slices.Sort(list)
+	if len(ms) > 0 {
+		slices.Sort(list)
+	}
 	return list, err
 }
 
 // LabelValues returns the values of a label, of all series or of those that match.
 func (r *indexReader) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, ms ...*labels.Matcher) (list []string, err error) {
 	defer page.Recover(&err)
-	if len(ms) == 0 {
-		list, err = r.index.LabelValues(ctx, name, hints)
-		return copied(list), err
+	limit := 0
+	if hints != nil {
+		limit = max(hints.Limit, 0)
 	}
-	seen := map[string]bool{}
-	err = r.matching(ctx, ms, func(ls labels.Labels) bool {
-		if v := ls.Get(name); v != "" && !seen[v] {
-			v = strings.Clone(v)
-			seen[v] = true
-			list = append(list, v)
+	number, ok := r.contents.symbols.numbers[name]
+	if !ok {
+		return nil, nil
+	}
+	if len(ms) == 0 {
+		return r.contents.lists.values(name, limit)
+	}
+	p, err := tsdb.PostingsForMatchers(ctx, r, ms...)
+	if err != nil {
+		return nil, err
+	}
+	if r.contents.lists.few(name) {
+		return r.contents.lists.meeting(name, p, limit)
+	}
+	seen := map[uint32]bool{}
+	err = r.contents.pairs(ctx, p, func(n, v uint32) (bool, error) {
+		if n != number || seen[v] {
+			return true, nil
 		}
-		return hints == nil || hints.Limit <= 0 || len(list) < hints.Limit
+		seen[v] = true
+		text, err := r.contents.symbols.lookup(ctx, v)
+		list = append(list, strings.Clone(text))
+		return len(list) != limit, err
 	})
 	return list, err
 }
@@ -91,40 +101,33 @@ func (r *indexReader) LabelValues(ctx context.Context, name string, hints *stora
 func (r *indexReader) LabelNames(ctx context.Context, ms ...*labels.Matcher) (list []string, err error) {
 	defer page.Recover(&err)
 	if len(ms) == 0 {
-		list, err = r.index.LabelNames(ctx)
-		return copied(list), err
+		return slices.Clone(r.contents.names), nil
 	}
-	seen := map[string]bool{}
-	err = r.matching(ctx, ms, func(ls labels.Labels) bool {
-		ls.Range(func(l labels.Label) {
-			if !seen[l.Name] {
-				name := strings.Clone(l.Name)
-				seen[name] = true
-				list = append(list, name)
-			}
-		})
-		return true
-	})
-	slices.Sort(list)
-	return list, err
-}
-
-// matching yields the labels of the series that match, until yield says no.
-func (r *indexReader) matching(ctx context.Context, ms []*labels.Matcher, yield func(labels.Labels) bool) error {
 	p, err := tsdb.PostingsForMatchers(ctx, r, ms...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var b labels.ScratchBuilder
-	for p.Next() {
-		if err := ctx.Err(); err != nil {
+	return r.LabelNamesFor(ctx, p)
+}
+
+// pairs yields the numbers of the names and values of the labels of some series, until yield says no.
+func (c *contents) pairs(ctx context.Context, p index.Postings, yield func(name, value uint32) (bool, error)) error {
+	for n := 1; p.Next(); n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d, err := c.raw(p.At())
+		if err != nil {
 			return err
 		}
-		if err := r.contents.entry(p.At(), &b, nil); err != nil {
-			return err
-		}
-		if !yield(b.Labels()) {
-			return nil
+		for range d.Uvarint() {
+			name, value := d.Uvarint(), d.Uvarint()
+			if err := d.Err(); err != nil {
+				return fmt.Errorf("%w: series %d: %w", seal.ErrCorrupt, p.At(), err)
+			}
+			if more, err := yield(uint32(name), uint32(value)); err != nil || !more {
+				return err
+			}
 		}
 	}
 	return p.Err()
@@ -153,15 +156,13 @@ func (r *indexReader) PostingsForLabelMatching(ctx context.Context, name string,
 	var err error
 	defer failed(&p, &err)
 	defer page.Recover(&err)
-	return r.index.PostingsForLabelMatching(ctx, name, match)
+	p, err = r.contents.lists.matching(ctx, name, match)
+	return p
 }
 
 // PostingsForAllLabelValues returns the series that have a label.
-func (r *indexReader) PostingsForAllLabelValues(ctx context.Context, name string) (p index.Postings) {
-	var err error
-	defer failed(&p, &err)
-	defer page.Recover(&err)
-	return r.index.PostingsForAllLabelValues(ctx, name)
+func (r *indexReader) PostingsForAllLabelValues(ctx context.Context, name string) index.Postings {
+	return r.PostingsForLabelMatching(ctx, name, nil)
 }
 
 // failed puts an error in the place of postings.
@@ -191,15 +192,24 @@ func (r *indexReader) Series(ref storage.SeriesRef, b *labels.ScratchBuilder, me
 	return nil
 }
 
-// entry reads the entry of a series: it stands at 16 times its number, and has its length before it and a checksum
+// raw returns the entry of a series: it stands at 16 times its number, and has its length before it and a checksum
 // behind it.
-func (c *contents) entry(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) error {
+func (c *contents) raw(ref storage.SeriesRef) (encoding.Decbuf, error) {
 	if uint64(ref) > uint64(c.region.Len())/16 {
-		return fmt.Errorf("%w: series %d", seal.ErrCorrupt, ref)
+		return encoding.Decbuf{}, fmt.Errorf("%w: series %d", seal.ErrCorrupt, ref)
 	}
 	d := encoding.NewDecbufUvarintAt(c.region, int(ref)*16, castagnoli)
 	if err := d.Err(); err != nil {
-		return fmt.Errorf("%w: series %d: %w", seal.ErrCorrupt, ref, err)
+		return d, fmt.Errorf("%w: series %d: %w", seal.ErrCorrupt, ref, err)
+	}
+	return d, nil
+}
+
+// entry reads the entry of a series.
+func (c *contents) entry(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) error {
+	d, err := c.raw(ref)
+	if err != nil {
+		return err
 	}
 	b.Reset()
 	return c.series.Series(d.Get(), b, metas)
@@ -208,6 +218,18 @@ func (c *contents) entry(ref storage.SeriesRef, b *labels.ScratchBuilder, metas 
 // LabelNamesFor returns the names of labels of some series.
 func (r *indexReader) LabelNamesFor(ctx context.Context, p index.Postings) (list []string, err error) {
 	defer page.Recover(&err)
-	list, err = r.index.LabelNamesFor(ctx, p)
-	return copied(list), err
+	seen := map[uint32]bool{}
+	err = r.contents.pairs(ctx, p, func(n, _ uint32) (bool, error) {
+		seen[n] = true
+		return true, nil
+	})
+	for n := range seen {
+		name, err := r.contents.symbols.lookup(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, strings.Clone(name))
+	}
+	slices.Sort(list)
+	return list, err
 }

@@ -3,6 +3,7 @@ package series
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 
@@ -22,10 +23,15 @@ func TestTruncated(t *testing.T) {
 	if err := db.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time from memory
+	for range mapAfter { // in the end from memory
 		same(t, "at first", all(t, db), want)
 		if err := db.Forget(); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, r := range db.blocks[0].open.blobs {
+		if r.at == r.open.(io.ReaderAt) {
+			t.Error("a file that is read again and again is not mapped")
 		}
 	}
 	cut := 0
@@ -65,5 +71,31 @@ func TestTruncated(t *testing.T) {
 	}
 	if after := openBlobs.Load(); after != before-2 {
 		t.Errorf("%d blobs are open after Close, %d before", after, before)
+	}
+}
+
+// TestTire maintains a store whose blocks are read, and then no more: their files are closed when nobody has read them
+// for a while, and open again.
+func TestTire(t *testing.T) {
+	p := newPlace(t, nil)
+	db := p.open(t)
+	put(t, db, "m 1000 1")
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := openBlobs.Load()
+	for i, want := range []struct {
+		read bool
+		open int64
+	}{{true, 2}, {true, 2}, {false, 0}, {false, 0}, {true, 2}, {false, 0}} {
+		if want.read {
+			same(t, "read", all(t, db), []string{"m 1000 1"})
+		}
+		if err := errors.Join(db.cool(), db.Forget()); err != nil {
+			t.Fatal(err)
+		}
+		if got := openBlobs.Load() - before; got != want.open {
+			t.Errorf("step %d: %d files are open, want %d", i, got, want.open)
+		}
 	}
 }

@@ -1,10 +1,13 @@
 package series
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/tsdb/encoding"
 	"github.com/prometheus/prometheus/tsdb/index"
@@ -107,3 +110,99 @@ func (p *postings) of(name, value string) (index.Postings, error) {
 	}
 	return index.EmptyPostings(), d.Err()
 }
+
+// each yields the values of a label in order, with the places of their lists, until yield says no. A value is good as long as the
+// region's pages are, or for ever if it is to be kept.
+func (p *postings) each(name string, keep bool, yield func(value string, at int) (bool, error)) error {
+	skip := len(binary.AppendUvarint([]byte{2}, uint64(len(name)))) + len(name) // is the same in all entries
+	marks := p.names[name]
+	for some := 1; len(marks) > 0; some = min(2*some, 64) { // few at first: perhaps no more are asked for
+		some = min(some, len(marks))
+		b := p.region.Range(marks[0].at, marks[some-1].end)
+		if keep {
+			b = bytes.Clone(b)
+		}
+		for len(b) > 0 {
+			v, n := cutSymbol(b[min(skip, len(b)):])
+			at, m := binary.Uvarint(b[min(skip+n, len(b)):])
+			if n == 0 || m <= 0 {
+				return fmt.Errorf("%w: table of postings", seal.ErrCorrupt)
+			}
+			b = b[skip+n+m:]
+			if more, err := yield(unsafe.String(unsafe.SliceData(v), len(v)), int(at)); err != nil || !more {
+				return err
+			}
+		}
+		marks = marks[some:]
+	}
+	return nil
+}
+
+// values returns the values of a label in order, at most limit of them if that is not 0.
+func (p *postings) values(name string, limit int) (list []string, err error) {
+	most := len(p.names[name]) * landmarkStep
+	if limit > 0 {
+		most = min(most, limit)
+	}
+	list = make([]string, 0, most)
+	err = p.each(name, true, func(v string, _ int) (bool, error) {
+		list = append(list, v)
+		return len(list) != limit, nil
+	})
+	return list, err
+}
+
+// few reports whether a label has so few values that it is cheaper to ask of each which series have it than of each series which
+// it has.
+func (p *postings) few(name string) bool { return len(p.names[name]) == 1 }
+
+// meeting returns the values of a label that one of some series has, at most limit of them if that is not 0.
+func (p *postings) meeting(name string, series index.Postings, limit int) ([]string, error) {
+	var values []string
+	var lists []index.Postings
+	err := p.each(name, true, func(v string, at int) (bool, error) {
+		list, err := p.list(at)
+		values, lists = append(values, v), append(lists, list)
+		return true, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, err := index.FindIntersectingPostings(series, lists)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(found)
+	if limit > 0 {
+		found = found[:min(limit, len(found))]
+	}
+	var some []string
+	for _, i := range found {
+		some = append(some, values[i])
+	}
+	return some, series.Err()
+}
+
+// matching returns the series that have a value of a label that matches, or any value if match is nil.
+func (p *postings) matching(ctx context.Context, name string, match func(string) bool) (index.Postings, error) {
+	var list []index.Postings
+	n := 0
+	err := p.each(name, false, func(v string, at int) (bool, error) {
+		if n++; n%checkEvery == 0 && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if match != nil && !match(v) {
+			return true, nil
+		}
+		one, err := p.list(at)
+		list = append(list, one)
+		return true, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return index.Merge(ctx, list...), nil
+}
+
+// checkEvery is after how many values or series it is looked whether a call was given up.
+const checkEvery = 128

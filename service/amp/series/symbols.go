@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	"github.com/prometheus/prometheus/tsdb/index"
@@ -23,6 +22,7 @@ type symbols struct {
 	offsets []uint32 // of every eighth string, from the first
 	count   uint32
 	names   map[uint32]string // of labels, which are asked for with every series
+	numbers map[string]uint32 // of the names of labels
 }
 
 // symbolStep is how many strings stand behind each offset that is kept: so few that most often one page has all of them.
@@ -39,7 +39,7 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 	if size < 4 || int64(start)+4+size > int64(end)-4 {
 		return nil, fmt.Errorf("%w: table of symbols", seal.ErrCorrupt)
 	}
-	s := &symbols{region: r, first: start + 8, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}}
+	s := &symbols{region: r, first: start + 8, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}, numbers: map[string]uint32{}}
 	isName := make(map[string]bool, len(names))
 	for _, n := range names {
 		isName[n] = true
@@ -54,7 +54,8 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 			return nil, fmt.Errorf("%w: symbol %d", seal.ErrCorrupt, i)
 		}
 		if isName[string(word)] {
-			s.names[i] = strings.Clone(string(word))
+			name := string(word)
+			s.names[i], s.numbers[name] = name, i
 		}
 		text, at = text[n:], at+uint32(n)
 	}
