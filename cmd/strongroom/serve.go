@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ A house whose root key does not open by itself starts sealed, and waits for
 "strongroom unseal".`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			runtime.LockOSThread() // nothing else runs on the first thread, which can have no lower priority: it would keep it
 			if err := load(); err != nil {
 				return err
 			}

@@ -53,10 +53,10 @@ func newAlerting(s *Service, r service.AlertReceivers) (*alerting, error) {
 		wake: make(chan struct{}, 1), done: make(chan struct{}), workers: make(map[tenant.ID]*worker), began: time.Now(), memory: &detect.Memory{Most: detectorMemory}, turns: detect.NewTurns(),
 	}
 	l := tenant.DefaultLimits()
-	a.engine = promql.NewEngine(promql.EngineOpts{
+	a.engine = engineApart{promql.NewEngine(promql.EngineOpts{
 		MaxSamples: int(l.QuerySamples), Timeout: l.QueryTime, Parser: rules.NewParser(), EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return rules.DefaultInterval.Milliseconds() },
-	})
+	})}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a, a.out.Check()
 }

@@ -10,7 +10,8 @@
 //     much of it runs at one moment. The bounds are the workspace's (Limits).
 //   - A workspace runs no more at one moment than there are processors, of writes and of queries each; what is more
 //     waits, and beyond that is refused; of all workspaces together no more compute than leave a thread free, and they take turns
-//     of a millisecond. So a flood or a monster query leaves the others a fair part of the machine, and at once.
+//     of a millisecond, also while they pass over what they do not want. What reads for longer than that goes on with a lower priority in the
+//     kernel (package apart). So a flood or a monster query leaves the others a fair part of the machine, and at once.
 //   - Names and values of labels reach no log: upstream's loggers are discarded.
 //
 // # Map
@@ -32,5 +33,6 @@
 //	screen.go   which series of a write break a limit, before it is handed on
 //	query.go    the engine and the queryables with the limits of queries
 //	answer.go   answers that are kept until the call is recorded
+//	pack.go     and compressed, where it is worth it
 //	metadata.go metadata of metrics
 package prom

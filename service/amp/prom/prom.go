@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/prometheus/util/httputil"
 	web "github.com/prometheus/prometheus/web/api/v1"
 
+	"github.com/strongroom/strongroom/service/amp/apart"
 	"github.com/strongroom/strongroom/service/amp/series"
 )
 
@@ -328,16 +329,11 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 		defer a.queries.leave()
 		q.turn.begin(ctx, processors())
 		defer q.turn.end()
+		q.turn.own = apart.Lowers
+		h = h.WithContext(series.WithPace(h.Context(), q.turn.pass))
 	}
 	k := &keeper{header: http.Header{}}
-	switch r.Path {
-	case "metadata":
-		serve(a.described, k, h)
-	case "read":
-		serve(a.read, k, h)
-	default:
-		serve(a.router, k, h)
-	}
+	apart.Do(func() { a.serve(r.Path, k, h) })
 	if failed := q.failed.Load(); failed != nil {
 		return nil, *failed
 	}
@@ -345,14 +341,26 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 	return r.next(ctx, k.answer())
 }
 
-// serve runs a handler, one that gives an answer up half-way too: k knows why.
-func serve(h http.Handler, k *keeper, r *http.Request) {
+// serve lets the handler of a path answer.
+func (a *API) serve(path string, k *keeper, h *http.Request) {
+	switch path {
+	case "metadata":
+		servePacked(a.described, k, h)
+	case "read":
+		serve(a.read, k, h)
+	default:
+		servePacked(a.router, k, h)
+	}
+}
+
+// serve runs a handler, one that gives an answer up half-way too: the keeper behind w knows why.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
 			panic(v)
 		}
 	}()
-	h.ServeHTTP(k, r)
+	h.ServeHTTP(w, r)
 }
 
 const queryTime = 2 * time.Minute

@@ -30,6 +30,9 @@ const (
 	// slice is for how long one computes without letting what else is ready run: what the network or the disk has woken waits
 	// for a thread, and Go takes one away only after ten milliseconds.
 	slice = 200 * time.Microsecond
+	// ownSlice is the same for one that has a thread to itself: to give the processor away and to come back wakes two threads, and the kernel
+	// takes it away without being asked.
+	ownSlice = time.Millisecond
 	// patience is how long one waits for a turn, and then goes on without: a turn is what is fair, not what is safe. Who holds one
 	// may wait for something that only who waits for one can give.
 	patience = 250 * time.Millisecond
@@ -97,6 +100,7 @@ type turn struct {
 	mu     sync.Mutex
 	since  time.Time
 	sliced time.Time
+	own    bool // it has a thread to itself
 	held   bool
 }
 
@@ -128,10 +132,17 @@ func (t *turn) next(now time.Time) (yield bool) {
 		}
 		t.held, t.since = t.of.take(t.ctx, again), time.Now()
 		t.sliced = t.since
-	case now.Sub(t.sliced) >= slice:
+	case now.Sub(t.sliced) >= t.slice():
 		t.sliced, yield = now, true
 	}
 	return yield
+}
+
+func (t *turn) slice() time.Duration {
+	if t.own {
+		return ownSlice
+	}
+	return slice
 }
 
 // end gives the turn back for good.

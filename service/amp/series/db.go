@@ -209,6 +209,7 @@ func (db *DB) openHead() error {
 	o.OutOfOrderTimeWindow = replayWindow
 	o.NewCompactorFunc = db.newCompactor
 	o.BlocksToDelete = func([]*tsdb.Block) map[ulid.ULID]struct{} { return nil }
+	o.BlockQuerierFunc, o.BlockChunkQuerierFunc = newQuerier, newChunkQuerier
 	o.SeriesLifecycleCallback = (*lifecycle)(db)
 	if db.opts.StartTimes {
 		o.EnableSTStorage, o.FloatChunkEncoding, o.EnableHistogramSTEncoding = true, chunkenc.EncXOR2, true

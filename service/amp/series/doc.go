@@ -35,6 +35,7 @@
 //	places.go    where each list stands, kept without what it is of
 //	lists.go     a long list, of which only those pages are opened that somebody looks at
 //	query.go     queriers over the head and the blocks
+//	pace.go      who looks for series lets others have their turn
 //	meter.go     what a query fetches from blocks, bounded
 //	limits.go    how many active series there may be
 //	memory*.go   where the head's chunk files may lie

@@ -41,7 +41,7 @@ func (m *Meter) fetched(size int) error {
 // MeteredQuerier is Querier for a query that m bounds: what is read of its series ends with ErrFetched.
 func (db *DB) MeteredQuerier(mint, maxt int64, m *Meter) (storage.Querier, error) {
 	return db.querier(mint, maxt, func(b tsdb.BlockReader, mint, maxt int64) (storage.Querier, error) {
-		return tsdb.NewBlockQuerier(&metered{b, m}, mint, maxt)
+		return newQuerier(&metered{b, m}, mint, maxt)
 	})
 }
 

@@ -42,7 +42,7 @@ func (db *DB) overlapping(mint, maxt int64) (list []*block) {
 
 // Querier returns a querier over the head and the blocks.
 func (db *DB) Querier(mint, maxt int64) (storage.Querier, error) {
-	return db.querier(mint, maxt, tsdb.NewBlockQuerier)
+	return db.querier(mint, maxt, newQuerier)
 }
 
 func (db *DB) querier(mint, maxt int64, one func(tsdb.BlockReader, int64, int64) (storage.Querier, error)) (storage.Querier, error) {
@@ -55,7 +55,7 @@ func (db *DB) querier(mint, maxt int64, one func(tsdb.BlockReader, int64, int64)
 
 // ChunkQuerier returns a querier of chunks over the head and the blocks.
 func (db *DB) ChunkQuerier(mint, maxt int64) (storage.ChunkQuerier, error) {
-	all, err := collect(db, mint, maxt, db.head.ChunkQuerier, tsdb.NewBlockChunkQuerier)
+	all, err := collect(db, mint, maxt, db.head.ChunkQuerier, newChunkQuerier)
 	if err != nil {
 		return nil, err
 	}
