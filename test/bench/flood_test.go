@@ -64,7 +64,7 @@ func startFlood(b *testing.B, h *house.House, workspace string, clock int64) *fl
 	return f
 }
 
-// tell says what is to be flooded from now on: "writes", "queries", "writes and queries" or "nothing". The flood before has ended when it
+// tell says what is to be flooded from now on: "writes", "queries", "long queries", "writes and queries" or "nothing". The flood before has ended when it
 // returns.
 func (f *flood) tell(b *testing.B, kind string) {
 	b.Helper()
@@ -140,8 +140,13 @@ func run(to *sender, bodies [floodSenders][][]byte, kind string) (stop func()) {
 			repeat(func(n int) { _ = to.send(list[n%len(list)]) })
 		}
 	}
-	if kind == "queries" || kind == "writes and queries" {
+	if kind == "long queries" { // they read all that there is
 		for range floodQueries {
+			repeat(func(int) { _ = to.ask(`sum(rate({__name__=~"bench_.*"}[2h])) by (instance)`) })
+		}
+	}
+	if kind == "queries" || kind == "writes and queries" {
+		for range floodQueries { // they look at all series, and find no sample
 			repeat(func(int) { _ = to.ask(`sum(rate({__name__=~"bench_.*"}[30m])) by (instance)`) })
 		}
 	}
