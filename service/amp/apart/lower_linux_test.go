@@ -2,6 +2,7 @@ package apart
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -32,29 +33,24 @@ func until(cond func() bool) bool {
 	return false
 }
 
+// The first thread of a process is never lowered: no test runs there.
+func init() { runtime.LockOSThread() }
+
 // TestDoLowers has a thread computing for long: it becomes a lower one, and is not there for anybody else when it is done.
 func TestDoLowers(t *testing.T) {
 	base, _ := nice(t, 0)
-	for range 100 { // one that has come to the first thread is not lowered
-		id, lowered := 0, false
-		Do(func() {
-			if id = unix.Gettid(); id != unix.Getpid() {
-				lowered = until(func() bool { n, _ := nice(t, id); return n > base })
-			}
-		})
-		if id == unix.Getpid() {
-			continue
-		}
-		if !lowered {
-			t.Fatal("the thread has the priority of all others")
-		}
-		if !until(func() bool { n, there := nice(t, id); return !there || n == base }) {
-			t.Fatal("the lowered thread is still there")
-		}
-		allAt(t, base)
-		return
+	id, lowered := 0, false
+	Do(func() {
+		id = unix.Gettid()
+		lowered = until(func() bool { n, _ := nice(t, id); return n > base })
+	})
+	if !lowered {
+		t.Fatal("the thread has the priority of all others")
 	}
-	t.Fatal("all have run on the first thread")
+	if !until(func() bool { n, there := nice(t, id); return !there || n == base }) {
+		t.Fatal("the lowered thread is still there")
+	}
+	allAt(t, base)
 }
 
 // TestDoLeavesOthers has what is short, and what only waits, at the priority of all others.

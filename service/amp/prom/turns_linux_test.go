@@ -2,6 +2,7 @@ package prom
 
 import (
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -9,7 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLongQueriesRunApart has the thread of a query at a lower priority, once it has computed for a while, and that of one that has not as it was.
+// The first thread of a process is never lowered: no test runs there.
+func init() { runtime.LockOSThread() }
+
+// TestLongQueriesRunApart has the thread of a query at a lower priority, once it has computed for a while.
 func TestLongQueriesRunApart(t *testing.T) {
 	a := newAPI(t, Limits{})
 	nice := func() int {
@@ -19,22 +23,16 @@ func TestLongQueriesRunApart(t *testing.T) {
 		}
 		return 20 - raw
 	}
-	first, last, other := 0, 0, false
+	first, last := 0, 0
 	a.router = route.New()
 	a.router.Get("/query", func(http.ResponseWriter, *http.Request) {
-		other = unix.Gettid() != unix.Getpid() // the first thread of a process is never lowered
 		first = nice()
-		for end := time.Now().Add(2 * time.Minute); other && last == first && time.Now().Before(end); {
+		last = first
+		for end := time.Now().Add(2 * time.Minute); last == first && time.Now().Before(end); {
 			last = nice()
 		}
 	})
-	for range 100 {
-		first, last = 0, 0
-		if get(t, a, "query"); other {
-			break
-		}
-	}
-	if !other || last <= first {
-		t.Errorf("not on the first thread: %t; niceness %d, and later %d, want more", other, first, last)
+	if get(t, a, "query"); last <= first {
+		t.Errorf("niceness %d, and later %d, want more", first, last)
 	}
 }
