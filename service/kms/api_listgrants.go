@@ -42,8 +42,8 @@ func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api
 		return s.oneGrant(ctx, e, *in.GrantId, grantee)
 	}
 	var grants []*grant.Grant
-	err = p.scan(ctx, s, prefix, func(_ store.Reader, _ string, value []byte) error {
-		g, err := decodeGrant(value)
+	err = p.scan(ctx, s, prefix, func(r store.Reader, name string, value []byte) error {
+		g, err := grantOf(r, []byte(prefix+name), value)
 		grants = append(grants, g)
 		return err
 	})

@@ -230,7 +230,7 @@ func scanGrants(r store.Reader, prefix string) (all []*grant.Grant, err error) {
 		if err != nil {
 			return nil, err
 		}
-		g, err := decodeGrant(rec.Value)
+		g, err := grantOf(r, rec.Key, rec.Value)
 		if err != nil {
 			return nil, err
 		}

@@ -191,6 +191,22 @@ func tokensOf(in any) []string {
 	return nil
 }
 
+// grantOf returns the grant that a record is or, without a value, names as its last part.
+func grantOf(r store.Reader, storeKey, value []byte) (*grant.Grant, error) {
+	if len(value) > 0 {
+		return decodeGrant(value)
+	}
+	h, rest, ok := homeOf(storeKey)
+	if !ok {
+		return nil, internal("malformed key of a grant")
+	}
+	g, err := loadGrant(r, h, rest[strings.LastIndex(rest, sep)+1:])
+	if err == nil && g == nil {
+		err = internal("a grant of %s is missing", h.arn())
+	}
+	return g, err
+}
+
 // loadGrant returns a grant of a key, or nil.
 func loadGrant(r store.Reader, h home, id string) (*grant.Grant, error) {
 	if strings.Contains(id, sep) {
@@ -212,7 +228,7 @@ func putGrant(tx store.Tx, h home, g *grant.Grant, n int) error {
 	if err != nil {
 		return internal("record of a grant: %w", err)
 	}
-	puts := map[string][]byte{h.under(grantTag, g.ID): text, h.under(granteeTag, g.Grantee.Key(), g.ID): text}
+	puts := map[string][]byte{h.under(grantTag, g.ID): text, h.under(granteeTag, g.Grantee.Key(), g.ID): nil}
 	if g.Retiring.Name != "" {
 		puts[retiringPath(h, g)] = nil
 	}

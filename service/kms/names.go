@@ -18,7 +18,7 @@ import (
 //	a region account alias                      an alias: aliasRecord, as JSON
 //	n region account key alias                  the aliases of a key; empty
 //	g region account key grant                  a grant: grant.Grant, as JSON
-//	e region account key grantee grant          the grants of a grantee: the same JSON
+//	e region account key grantee grant          the grants of a grantee; empty (older ones hold the same JSON)
 //	i region account key fingerprint            a grant by what it says, when it has a name: its id
 //	r region retiring account key grant         the grants a principal may retire; empty
 //	c region account [key]                      how many keys, or grants of a key: a decimal number
