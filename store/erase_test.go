@@ -15,32 +15,44 @@ import (
 	"github.com/strongroom/strongroom/store/cryptfs"
 )
 
-// inFiles reports in which of a store's files, decrypted, something stands.
+// inFiles reports in which of a store's files, decrypted, something stands. The store may be writing one meanwhile, or removing one:
+// then it looks again.
 func inFiles(t *testing.T, f *File, what []byte) []string {
 	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		in, err := filesWith(f, what)
+		if err == nil {
+			return in
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func filesWith(f *File, what []byte) (in []string, err error) {
 	fs := cryptfs.New(f.base, f.ring)
 	names, err := fs.List(f.path(tablesName))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	var in []string
 	for _, name := range names {
 		file, err := fs.Open(f.path(tablesName) + "/" + name)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		text, err := io.ReadAll(io.Reader(file))
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Fatal(name, err)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil
+		}
+		if err := errors.Join(err, file.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if bytes.Contains(text, what) {
 			in = append(in, name)
 		}
-		if err := file.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
-	return in
+	return in, nil
 }
 
 func put(t *testing.T, db DB, key string, value []byte) {

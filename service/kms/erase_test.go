@@ -24,34 +24,47 @@ import (
 	"github.com/strongroom/strongroom/test/memory"
 )
 
-// files returns what stands in the files of the store, decrypted as somebody with the root key can.
+// files returns what stands in the files of the store, decrypted as somebody with the root key can. The store may be writing one
+// meanwhile, or removing one: then it looks again.
 func (h *testHouse) files() map[string][]byte {
 	h.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		all, err := h.readFiles()
+		if err == nil {
+			return all
+		}
+		if time.Now().After(end) {
+			h.Fatal(err)
+		}
+	}
+}
+
+func (h *testHouse) readFiles() (map[string][]byte, error) {
 	ring, err := cryptfs.OpenKeyring(vfs.Default, filepath.Join(h.dir, "keyring"), memory.Root{}, cryptfs.Limits{})
 	if err != nil {
-		h.Fatal(err)
+		return nil, err
 	}
 	fs, dir := cryptfs.New(vfs.Default, ring), filepath.Join(h.dir, "db")
 	names, err := fs.List(dir)
 	if err != nil {
-		h.Fatal(err)
+		return nil, err
 	}
 	all := map[string][]byte{}
 	for _, name := range names {
 		f, err := fs.Open(filepath.Join(dir, name))
 		if err != nil {
-			h.Fatal(err)
+			return nil, err
 		}
 		text, err := io.ReadAll(f)
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // the end of a log that is written to
-			h.Fatal(err)
+		if errors.Is(err, io.ErrUnexpectedEOF) { // the end of a log that is written to
+			err = nil
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
 		}
 		all[name] = text
-		if err := f.Close(); err != nil {
-			h.Fatal(err)
-		}
 	}
-	return all
+	return all, nil
 }
 
 // lies reports whether something stands in a file of the store.
