@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/strongroom/strongroom/test/capture"
 )
 
 func open(t *testing.T, dir string) *Authority {
@@ -181,7 +183,7 @@ func TestCertificateFiles(t *testing.T) {
 		t.Errorf("without files: %v", err)
 	}
 	first := writePair(t, certPath, keyPath)
-	var log lockedBuffer
+	var log capture.Text
 	f, err := OpenCertificate(certPath, keyPath, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom/strongroom/secret"
 	"github.com/strongroom/strongroom/service"
 	"github.com/strongroom/strongroom/sigv4"
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/wire"
 )
 
@@ -32,7 +33,7 @@ type testHouse struct {
 	box   *box
 	shelf *shelf
 	audit *memoryLog
-	log   *lockedBuffer
+	log   *capture.Text
 	addr  string
 	roots *x509.CertPool
 
@@ -45,7 +46,7 @@ type testHouse struct {
 func startHouse(t testing.TB, adjust ...func(*Config)) *testHouse {
 	t.Helper()
 	h := &testHouse{
-		box: &box{}, shelf: &shelf{objects: map[string][]byte{}}, audit: &memoryLog{}, log: &lockedBuffer{}, roots: x509.NewCertPool(),
+		box: &box{}, shelf: &shelf{objects: map[string][]byte{}}, audit: &memoryLog{}, log: &capture.Text{}, roots: x509.NewCertPool(),
 		boxAPI: boxDefinition(), shelfAPI: shelfDefinition(), namesAPI: namesDefinition(),
 	}
 	authority, err := OpenAuthority(t.TempDir(), plainRoot{}, LocalNames())

@@ -74,21 +74,3 @@ func (plainRoot) Unwrap(purpose string, wrapped []byte) ([]byte, error) {
 	}
 	return bytes.Clone(plain), nil
 }
-
-// lockedBuffer is a bytes.Buffer for many writers.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}

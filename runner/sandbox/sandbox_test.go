@@ -3,17 +3,16 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/outside"
 )
 
@@ -33,7 +32,7 @@ func modes(t *testing.T, test func(t *testing.T, try func(c Command) (string, er
 				outside.Missing(t, "%v", err)
 			}
 			test(t, func(c Command) (string, error) {
-				var out output
+				var out capture.Text
 				c.Dir, c.User, c.Output = scratch(t), nobody, &out
 				c.Env = append(c.Env, "PATH=/usr/local/bin:/usr/bin:/bin")
 				err := run(t.Context(), &c, namespaces)
@@ -41,23 +40,6 @@ func modes(t *testing.T, test func(t *testing.T, try func(c Command) (string, er
 			}, namespaces)
 		})
 	}
-}
-
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // scratch makes a folder that another user reaches, unlike t.TempDir.
@@ -107,7 +89,7 @@ func TestWhatCommandsSee(t *testing.T) {
 		if err := Probe(t.Context(), nobody); err != nil && namespaces {
 			outside.Missing(t, "%v", err)
 		}
-		var out output
+		var out capture.Text
 		script := fmt.Sprintf(`
 env; cat %s /proc/%d/environ %s/* 2>/dev/null
 grep -i -e CapEff -e CapBnd -e NoNewPrivs /proc/self/status; ulimit -a

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/strongroom/strongroom/sigv4"
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/outside"
 	"github.com/strongroom/strongroom/test/protonbundles"
@@ -119,7 +119,7 @@ func startRunner(t *testing.T, h *house.House) {
 	user := h.User("runner", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["proton:AcquireRunnerJob","proton:ReportRunnerJob"],"Resource":"*"}]}`)
 	cmd := exec.Command(house.Binary(t), "runner", "--name", "test", "--env", "CHECKPOINT_DISABLE=1")
 	cmd.Env = h.Environ(user)
-	var text lines
+	var text capture.Text
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -139,23 +139,6 @@ func startRunner(t *testing.T, h *house.House) {
 			t.Fatalf("the runner does not start: %s", text.String())
 		}
 	}
-}
-
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // deploymentLog reads the log of a deployment, as a client that signs for itself.

@@ -1,7 +1,6 @@
 package metricscluster
 
 import (
-	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/house"
 )
 
@@ -120,24 +119,6 @@ type cortex struct {
 	base string
 }
 
-// printed collects what a program prints.
-type printed struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *printed) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
-}
-
-func (p *printed) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
-}
-
 // startCortex starts a Cortex that keeps its blocks in the house, and waits until it is ready.
 func startCortex(t *testing.T, c *Certificates, address, grpc, endpoint, overrides string, who aws.Credentials, ca string) *cortex {
 	t.Helper()
@@ -156,7 +137,7 @@ func startCortex(t *testing.T, c *Certificates, address, grpc, endpoint, overrid
 		cmd: exec.Command(cortexBinary(t), "-config.file", file), done: make(chan struct{}), base: "https://" + address,
 		http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.Roots(t), Certificates: []tls.Certificate{pair}}}},
 	}
-	out := new(printed)
+	out := new(capture.Text)
 	x.cmd.Stdout, x.cmd.Stderr, x.cmd.Dir = out, out, dir
 	x.cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+ca)
 	if err := x.cmd.Start(); err != nil {

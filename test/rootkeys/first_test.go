@@ -1,35 +1,16 @@
 package rootkeys
 
 import (
-	"bytes"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/house"
 )
-
-// shown is what a process has printed.
-type shown struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *shown) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *shown) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
 
 var accessKey = regexp.MustCompile(`secret access key +(\S+)`)
 
@@ -38,7 +19,7 @@ var accessKey = regexp.MustCompile(`secret access key +(\S+)`)
 func TestFirstStartKilled(t *testing.T) {
 	base := t.TempDir()
 	open := []string{"--data", filepath.Join(base, "data"), "--root-key", filepath.Join(base, "root.key")}
-	var all shown
+	var all capture.Text
 	for delay := time.Millisecond; ; delay = delay*3/2 + time.Millisecond {
 		cmd := exec.Command(house.Binary(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics", "off"}, open...)...)
 		cmd.Stdout, cmd.Stderr = &all, &all

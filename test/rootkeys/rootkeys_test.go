@@ -3,7 +3,6 @@
 package rootkeys
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -15,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/house"
 	"github.com/strongroom/strongroom/test/softhsm"
 	"github.com/strongroom/strongroom/test/swtpm"
@@ -249,23 +248,14 @@ func TestKilledAndStarted(t *testing.T) {
 // process is a house that may be sealed.
 type process struct {
 	cmd  *exec.Cmd
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
+	text capture.Text
 }
 
 // says waits until the process has printed a text.
 func (p *process) says(t *testing.T, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		p.mu.Lock()
 		got := p.text.String()
-		p.mu.Unlock()
 		if strings.Contains(got, want) {
 			return
 		}
@@ -279,7 +269,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{}
 	p.cmd = exec.Command(house.Binary(t), append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics", "off"}, args...)...)
-	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.cmd.Stdout, p.cmd.Stderr = &p.text, &p.text
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -23,13 +23,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/strongroom/strongroom/test/capture"
 	"github.com/strongroom/strongroom/test/house"
 )
 
@@ -72,21 +72,7 @@ type server struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // how it ended; set before done is closed
-
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (s *server) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(p)
-}
-
-func (s *server) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.String()
+	text capture.Text
 }
 
 // end sends a signal and waits until the process has ended.
@@ -118,7 +104,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s := &server{done: make(chan struct{})}
 	s.cmd = command(ts, context.Background(), append([]string{"serve", "--listen", "127.0.0.1:0", "--metrics", "off"}, args[1:]...)...)
-	s.cmd.Stdout, s.cmd.Stderr = s, s
+	s.cmd.Stdout, s.cmd.Stderr = &s.text, &s.text
 	ts.Check(s.cmd.Start())
 	ts.Value(running{}).(map[string]*server)[args[0]] = s
 	go func() {
@@ -130,14 +116,14 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 
 // until waits until the server has printed what fits.
 func (s *server) until(ts *testscript.TestScript, pattern *regexp.Regexp) {
-	for end := time.Now().Add(patience); !pattern.MatchString(s.text()); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !pattern.MatchString(s.text.String()); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-s.done:
-			ts.Fatalf("it ended with %v and printed\n%s", s.err, s.text())
+			ts.Fatalf("it ended with %v and printed\n%s", s.err, s.text.String())
 		default:
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("it does not print %s, but\n%s", pattern, s.text())
+			ts.Fatalf("it does not print %s, but\n%s", pattern, s.text.String())
 		}
 	}
 }
@@ -153,7 +139,7 @@ func printed(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: printed NAME PATTERN")
 	}
-	text := started(ts, args[0]).text()
+	text := started(ts, args[0]).text.String()
 	if regexp.MustCompile("(?m)"+args[1]).MatchString(text) == neg {
 		ts.Fatalf("it has printed\n%s", text)
 	}
@@ -163,7 +149,7 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: keep NAME PATTERN FILE")
 	}
-	text := started(ts, args[0]).text()
+	text := started(ts, args[0]).text.String()
 	caught := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(text)
 	if len(caught) != 2 {
 		ts.Fatalf("it has printed\n%s", text)
@@ -178,7 +164,7 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	s := started(ts, args[0])
 	s.end(syscall.SIGTERM)
 	if s.err != nil {
-		ts.Fatalf("it ended with %v and printed\n%s", s.err, s.text())
+		ts.Fatalf("it ended with %v and printed\n%s", s.err, s.text.String())
 	}
 }
 
