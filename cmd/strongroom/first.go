@@ -83,12 +83,8 @@ func (h *house) announce(cmd *cobra.Command, address net.Addr, made *cli.Account
 
 // unshown reports whether nobody has seen the credentials of the first account.
 func (h *house) unshown(ctx context.Context) (found bool, err error) {
-	err = h.db.View(ctx, func(r store.Reader) error {
-		_, err := r.Get(unshownKey)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		found = err == nil
+	err = h.db.View(ctx, func(r store.Reader) (err error) {
+		found, err = store.Exists(r, unshownKey)
 		return err
 	})
 	return found, err

@@ -178,7 +178,7 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 	g.ID, g.Created = randomHex(32), now()
 	id := g.ID
 	err = s.update(ctx, func(tx store.Tx) error {
-		r, grants, err := s.held(tx, e.home)
+		r, err := s.held(tx, e.home)
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,11 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 			return err
 		}
 		id = g.ID
-		return putGrant(tx, e.home, g, grants)
+		n, err := s.grantsHeld(tx, e.home)
+		if err != nil {
+			return err
+		}
+		return putGrant(tx, e.home, g, n)
 	})
 	if err != nil {
 		return nil, err

@@ -125,7 +125,7 @@ func (s *Service) update(ctx context.Context, fn func(tx store.Tx) error) error 
 // gone since the call was authorized; fn sees it as it is.
 func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *record) error) error {
 	return s.update(ctx, func(tx store.Tx) error {
-		r, _, err := s.held(tx, h)
+		r, err := s.held(tx, h)
 		if err != nil {
 			return err
 		}
@@ -137,18 +137,22 @@ func (s *Service) change(ctx context.Context, h home, fn func(tx store.Tx, r *re
 	})
 }
 
-// held returns the record of a key as a transaction sees it, which must not be changed, and how many grants it has.
-func (s *Service) held(tx store.Tx, h home) (r record, grants int, err error) {
+// held returns the record of a key as a transaction sees it, which must not be changed.
+func (s *Service) held(tx store.Tx, h home) (record, error) {
 	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok {
-		r = e.record
+		r := e.record
 		r.Policy = string(e.policy.Text())
-		return r, e.grants, nil
+		return r, nil
 	}
-	if r, err = recordOf(tx, h); err != nil {
-		return r, 0, err
+	return recordOf(tx, h)
+}
+
+// grantsHeld returns how many grants a key has, as a transaction sees it.
+func (s *Service) grantsHeld(tx store.Tx, h home) (int, error) {
+	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok {
+		return e.grants, nil
 	}
-	grants, err = count(tx, h.path(countTag))
-	return r, grants, err
+	return count(tx, h.path(countTag))
 }
 
 // clone returns a record that shares nothing with r that can change.
