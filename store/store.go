@@ -66,7 +66,8 @@ type DB interface {
 	// breaks. Only durable changes are yielded.
 	Watch(ctx context.Context, prefix []byte, rev uint64) iter.Seq2[Change, error]
 	// Observe registers fn to be called with what each commit has changed, after the commit
-	// is visible and before its Update returns, in the order of the commits. fn must be quick, must not
+	// is visible and before its Update returns, in the order of the commits. Of each, those that observe are
+	// told one after the other, in the order in which they were registered. fn must be quick, must not
 	// call the store, and must not change what it is given. It may keep the values. A revision of 0
 	// says that the record may have changed and that its value is not known. stop unregisters it.
 	Observe(fn func(changes []Change)) (stop func())

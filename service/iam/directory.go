@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 const (
 	cachedKeys     = 1 << 16
 	cachedHolders  = 1 << 16
-	cachedAccounts = 1 << 14
 	cachedPolicies = 1 << 14
 )
 
@@ -34,8 +34,8 @@ const (
 type directory struct {
 	keys        *store.Memo[*knownKey]        // by access key id
 	holders     *store.Memo[*known]           // by unique id
-	generations *store.Memo[*generation]      // by account
 	policies    *store.Memo[*policy.Document] // by account and folded name: the default version
+	generations generations
 }
 
 // known is a holder as the directory remembers him.
@@ -64,6 +64,33 @@ type bearer struct {
 // not empty, so that no two have the same address.
 type generation struct{ _ byte }
 
+// generations are the accounts' own as of the last commit that was told. A store.Memo would not do: one that is
+// loaded after a commit and before the policies are told of it would stay, though what is built of it meanwhile is stale.
+type generations struct {
+	now  sync.Map // account to *generation; one for each account that was asked for
+	stop func()   // watching
+}
+
+// watch replaces generations by commits. It must begin after all else that is remembered of policies, for a
+// generation ends when that has been told.
+func (g *generations) watch(db store.DB) {
+	g.stop = db.Observe(func(changes []store.Change) {
+		for i := range changes {
+			for _, account := range staleGenerations(changes[i].Key) {
+				g.now.Delete(account)
+			}
+		}
+	})
+}
+
+func (g *generations) of(account string) *generation {
+	if now, ok := g.now.Load(account); ok {
+		return now.(*generation)
+	}
+	now, _ := g.now.LoadOrStore(account, new(generation))
+	return now.(*generation)
+}
+
 // built is what bears on a holder, as of a generation.
 type built struct {
 	of  *generation
@@ -77,15 +104,15 @@ func (s *Service) openDirectory() {
 	db := s.room.Store
 	s.keys = store.NewMemo(db, loadKey, store.MemoOptions{Max: cachedKeys, Invalidates: staleKeys})
 	s.holders = store.NewMemo(db, loadHolder, store.MemoOptions{Max: cachedHolders, Invalidates: staleHolders})
-	s.generations = store.NewMemo(db, loadGeneration, store.MemoOptions{Max: cachedAccounts, Invalidates: staleGenerations})
 	s.policies = store.NewMemo(db, loadDefault, store.MemoOptions{Max: cachedPolicies, Invalidates: stalePolicies})
+	s.generations.watch(db)
 }
 
 func (s *Service) close() error {
 	s.keys.Close()
 	s.holders.Close()
-	s.generations.Close()
 	s.policies.Close()
+	s.generations.stop()
 	return nil
 }
 
@@ -166,8 +193,6 @@ func newKnown(account string, h *holder) (*known, error) {
 	}
 	return k, nil
 }
-
-func loadGeneration(store.Reader, []byte) (*generation, error) { return new(generation), nil }
 
 func loadDefault(r store.Reader, key []byte) (*policy.Document, error) {
 	account, name, _ := strings.Cut(string(key), sep)
@@ -263,10 +288,7 @@ func (s *Service) Policies(ctx context.Context, p *identity.Principal) (*policy.
 	if err != nil {
 		return nil, missing(err, gone())
 	}
-	g, err := s.generations.Get(ctx, k.owner.Account)
-	if err != nil {
-		return nil, err
-	}
+	g := s.generations.of(k.owner.Account)
 	if b := k.built.Load(); b != nil && b.of == g {
 		return b.set, nil
 	}

@@ -125,6 +125,30 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
+// TestChangesTakeEffectWhileTheyAreTold asks what a user may do when the commit that takes it away is visible and the
+// parts of the directory are told of it, before each. What was answered then is not remembered.
+func TestChangesTakeEffectWhileTheyAreTold(t *testing.T) {
+	h := newHouse(t)
+	_, admin := h.account("main")
+	ctx, client := t.Context(), admin.iam()
+	bob := admin.user("bob")
+	made := must(client.CreatePolicy(ctx, &api.CreatePolicyInput{PolicyName: p("doc"), PolicyDocument: allow("iam:ListUsers", "*")}))(t)
+	must(client.CreatePolicyVersion(ctx, &api.CreatePolicyVersionInput{PolicyArn: made.Policy.Arn, PolicyDocument: allow("s3:*", "*")}))(t)
+	must(client.AttachUserPolicy(ctx, &api.AttachUserPolicyInput{UserName: p("bob"), PolicyArn: made.Policy.Arn}))(t)
+	who := must(h.sts.Principal(ctx, bob.credentials.AccessKeyID, ""))(t)
+	must(h.iam.ManagedPolicy(ctx, who.Account, *made.Policy.Arn))(t)
+	asked := 0
+	h.db.whenTold(func() { asked++; h.mayList(t, who) })
+	must(client.SetDefaultPolicyVersion(ctx, &api.SetDefaultPolicyVersionInput{PolicyArn: made.Policy.Arn, VersionId: p("v2")}))(t)
+	h.db.whenTold(nil)
+	if asked == 0 {
+		t.Fatal("nobody has asked meanwhile")
+	}
+	if h.mayList(t, who) {
+		t.Error("taken, and allowed")
+	}
+}
+
 // present drops the error that something was not there to be taken away.
 func present(err error) error {
 	if wire.IsCode(err, "NoSuchEntity") {

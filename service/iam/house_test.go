@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type house struct {
 	iam     *iam.Service
 	sts     *sts.Service
 	store   *store.File
+	db      *toldLate // the store as the services have it
 	audit   *trail
 	log     *bytes.Buffer
 	codecs  map[*wire.Service]wire.Codec
@@ -84,12 +86,13 @@ func newHouse(t testing.TB) *house {
 	if h.store, err = store.OpenFile(filepath.Join(dir, "store"), root, store.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	h.db = &toldLate{DB: h.store}
 	log := slog.New(slog.NewTextHandler(&guarded{w: h.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if h.gateway, err = gateway.New(gateway.Config{Regions: []string{region}, Audit: h.audit, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	room := func(name string) *service.Room {
-		own := store.Sub(h.store, name+"/")
+		own := store.Sub(h.db, name+"/")
 		return &service.Room{
 			Regions: []string{region}, Store: own, Jobs: job.Open(own, log), Audit: h.audit, Root: root, Log: log,
 			Inside: h.gateway.Inside, Authorize: h.gateway.Authorize,
@@ -117,6 +120,30 @@ func newHouse(t testing.TB) *house {
 		root.Close()
 	})
 	return h
+}
+
+// toldLate is a store that lets a test do something when a commit is visible and not all have been told.
+type toldLate struct {
+	store.DB
+	when atomic.Pointer[func()]
+}
+
+// whenTold has do called before each observer is, or nothing.
+func (d *toldLate) whenTold(do func()) {
+	if do == nil {
+		d.when.Store(nil)
+		return
+	}
+	d.when.Store(&do)
+}
+
+func (d *toldLate) Observe(fn func([]store.Change)) (stop func()) {
+	return d.DB.Observe(func(changes []store.Change) {
+		if do := d.when.Load(); do != nil {
+			(*do)()
+		}
+		fn(changes)
+	})
 }
 
 // guarded is a buffer that many may write to.

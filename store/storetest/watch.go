@@ -131,7 +131,16 @@ func testObserve(t *testing.T, db store.DB) {
 		}
 	})
 	var others int
-	stopOther := db.Observe(func([]store.Change) { mu.Lock(); others++; mu.Unlock() })
+	stopOther := db.Observe(func(changes []store.Change) {
+		mu.Lock()
+		defer mu.Unlock()
+		others++
+		for _, c := range changes {
+			if string(c.Key) != "d" && seen[string(c.Key)] == 0 {
+				t.Errorf("of %s the second observer is told before the first", c.Key)
+			}
+		}
+	})
 	count := func(key string) int { mu.Lock(); defer mu.Unlock(); return seen[key] }
 	put(t, db, "a", "1", "b", "1")
 	update(t, db, func(tx store.Tx) error { return tx.Delete([]byte("a")) })
