@@ -2,4 +2,5 @@
 //
 //	memory_*.go   how much memory there is
 //	collector.go  how often the garbage collector runs
+//	turns_*.go    for how long its threads compute before another is let in
 package machine

@@ -136,6 +136,7 @@ func (h *house) serve(ctx context.Context, listener net.Listener) error {
 	failed := make(chan error, 2)
 	go func() { failed <- h.gateway.Serve(listener) }()
 	go machine.TuneCollector(running)
+	machine.ShortenTurns()
 	if h.cfg.Metrics != "off" {
 		metrics, err := net.Listen("tcp", h.cfg.Metrics)
 		if err != nil {

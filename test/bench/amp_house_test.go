@@ -23,6 +23,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/strongroom/strongroom/durable"
 	"github.com/strongroom/strongroom/service/amp/series"
 	"github.com/strongroom/strongroom/sigv4"
 	"github.com/strongroom/strongroom/test/house"
@@ -232,7 +233,8 @@ func fillHouse(b *testing.B, workspaces, each, times int) (peak, memory int64) {
 }
 
 // BenchmarkAmpIsolation measures what a small workspace waits for its writes and queries, alone and beside a workspace that floods: one
-// that sends as fast as it can, one whose queries never end, be they many or long, and one that does both.
+// that sends as fast as it can, one whose queries never end, be they many or long, and one that does both. Beside them stands what this process
+// itself waits for when it appends to two files one after the other and syncs each, as the house does for a write: what the machine gives anybody.
 func BenchmarkAmpIsolation(b *testing.B) {
 	h := house.Start(b)
 	small, full := toWorkspace(h, h.AsAdmin().NewWorkspace(b, ""), false), h.AsAdmin().NewWorkspace(b, "")
@@ -245,17 +247,18 @@ func BenchmarkAmpIsolation(b *testing.B) {
 		}
 	}
 	f := startFlood(b, h, full, clock+60*15_000)
-	rounds := map[string][][]float64{}
+	rounds, bare := map[string][][]float64{}, [2]*os.File{newFile(b), newFile(b)}
 	measure := func() []float64 {
-		var writes, asks []time.Duration
+		var writes, asks, appends []time.Duration
 		for range 300 {
-			clock += 1000
+			clock += 800 // not further into the future than a workspace takes, in all rounds
 			body := scrapes(b, few, clock, 1, 1)[0]
 			writes = append(writes, took(b, func() error { return small.send(body) }))
 			asks = append(asks, took(b, func() error { return small.ask(`sum by (instance) (rate(bench_3_total[5m]))`) }))
+			appends = append(appends, took(b, func() error { return errors.Join(appendTo(bare[0]), appendTo(bare[1])) }))
 			time.Sleep(5 * time.Millisecond)
 		}
-		return []float64{p99(writes), p99(asks)}
+		return []float64{p99(writes), p99(asks), p99(appends)}
 	}
 	measure()
 	for range b.N {
@@ -269,14 +272,31 @@ func BenchmarkAmpIsolation(b *testing.B) {
 			}
 		}
 	}
-	for i, what := range []string{"write", "query"} {
+	for i, what := range []string{"write", "query", "bare append"} {
 		alone := column(rounds["alone"], i)
 		for _, kind := range floodKinds {
 			beside := column(rounds[kind], i)
 			b.Logf("p99 of a small %s: alone %.2f ms, beside a flood of %s %.2f ms", what, median(alone), kind, median(beside))
-			b.ReportMetric(ratio(beside, alone), what+"-p99-beside-"+strings.ReplaceAll(kind, " ", "-"))
+			b.ReportMetric(ratio(beside, alone), strings.ReplaceAll(what+"-p99-beside-"+kind, " ", "-"))
 		}
 	}
+}
+
+func newFile(b *testing.B) *os.File {
+	f, err := os.CreateTemp(b.TempDir(), "bare")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	return f
+}
+
+// appendTo makes a file longer by as much as a small write takes of a log, durably.
+func appendTo(f *os.File) error {
+	if _, err := f.Write(make([]byte, 4<<10)); err != nil {
+		return err
+	}
+	return durable.SyncData(f)
 }
 
 var floodKinds = []string{"writes", "queries", "long queries", "writes and queries"}

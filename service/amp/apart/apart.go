@@ -6,6 +6,7 @@
 //
 //	apart.go  Do
 //	lower*.go how the kernel is told
+//	yield*.go the processor given to another thread for a moment
 package apart
 
 import (

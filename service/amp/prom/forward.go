@@ -67,7 +67,7 @@ func (a *API) passRead(ctx context.Context, r *Request, reads bool) (*Answer, er
 
 // passWrite hands a remote write on, without the series that break a limit: they are told when all else is kept.
 func (a *API) passWrite(ctx context.Context, r *Request, second bool) (*Answer, error) {
-	w, refused := a.begin(ctx)
+	w, refused := a.begin(ctx, len(r.Body))
 	if refused != nil {
 		return refused, nil
 	}
@@ -150,7 +150,7 @@ func (a *API) sendOne(ctx context.Context, r *Request) (*Answer, error) {
 // passOTLP hands metrics of OpenTelemetry on as they came. Labels are not looked at: what they become is up to whoever
 // translates them.
 func (a *API) passOTLP(ctx context.Context, r *Request) (*Answer, error) {
-	w, refused := a.begin(ctx)
+	w, refused := a.begin(ctx, len(r.Body))
 	if refused != nil {
 		return refused, nil
 	}

@@ -327,7 +327,7 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 			return refused, nil
 		}
 		defer a.queries.leave()
-		q.turn.begin(ctx, processors())
+		q.turn.later(ctx, processors())
 		defer q.turn.end()
 		q.turn.own = apart.Lowers
 		h = h.WithContext(series.WithPace(h.Context(), q.turn.pass))

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/strongroom/strongroom/service/amp/apart"
 )
 
 // turns lets so many requests compute at one moment, of all workspaces together, that a thread of the program is always free for
@@ -36,12 +38,18 @@ const (
 	// patience is how long one waits for a turn, and then goes on without: a turn is what is fair, not what is safe. Who holds one
 	// may wait for something that only who waits for one can give.
 	patience = 250 * time.Millisecond
+	// light is for how long one computes that needs no turn yet: most requests are answered by then, and need not wait behind those that are not.
+	light = 500 * time.Microsecond
 	// maxStreak is how many of those who have just come go before one who has had a turn.
 	maxStreak = 4
 )
 
 // processors are the turns of the program: one less than it has threads, where it has more than one.
 var processors = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} })
+
+// lanes are those of long writes, which compute on one processor less: what a write does before and after its turn, from TLS to the
+// garbage it leaves, takes about as long again.
+var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-2)} })
 
 // take waits for a turn and reports whether it is one, which must be given back.
 func (t *turns) take(ctx context.Context, queue int) bool {
@@ -101,7 +109,16 @@ type turn struct {
 	since  time.Time
 	sliced time.Time
 	own    bool // it has a thread to itself
+	owed   bool // it computes without, until it is no longer light
 	held   bool
+}
+
+// later has a request wait for its first turn when it has computed for a while, and not before.
+func (t *turn) later(ctx context.Context, of *turns) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.of, t.ctx, t.owed, t.since = of, ctx, true, time.Now()
+	t.sliced = t.since
 }
 
 // begin waits for the first turn of a request.
@@ -113,10 +130,11 @@ func (t *turn) begin(ctx context.Context, of *turns) {
 	t.sliced = t.since
 }
 
-// pass gives way where others wait and the request has computed for a while.
+// pass gives way where others wait and the request has computed for a while: other requests, Go's other goroutines, and the kernel's other threads.
 func (t *turn) pass() {
 	if t.next(time.Now()) {
 		runtime.Gosched()
+		apart.Yield()
 	}
 }
 
@@ -126,6 +144,11 @@ func (t *turn) next(now time.Time) (yield bool) {
 	defer t.mu.Unlock()
 	switch {
 	case t.of == nil:
+	case t.owed && now.Sub(t.since) >= light:
+		t.owed = false
+		t.held, t.since = t.of.take(t.ctx, fresh), time.Now()
+		t.sliced = t.since
+	case t.owed:
 	case t.of.waiting.Load() > 0 && now.Sub(t.since) >= quantum:
 		if t.held {
 			t.of.give()
@@ -152,5 +175,5 @@ func (t *turn) end() {
 	if t.held {
 		t.of.give()
 	}
-	t.of, t.held = nil, false
+	t.of, t.held, t.owed = nil, false, false
 }

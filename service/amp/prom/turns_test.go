@@ -92,3 +92,36 @@ func TestTurnsAreNotForEver(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnLater has one compute for a while without a turn, and then wait for one as all others do.
+func TestTurnLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := &turns{free: 1}
+		var long, short, longer turn
+		long.begin(t.Context(), of)
+		short.later(t.Context(), of)
+		time.Sleep(light / 2)
+		short.pass()
+		short.end()
+		longer.later(t.Context(), of)
+		time.Sleep(light)
+		passed := false
+		go func() {
+			longer.pass()
+			passed = true
+		}()
+		synctest.Wait()
+		if passed {
+			t.Fatal("two have the one turn")
+		}
+		long.end()
+		synctest.Wait()
+		if !passed || !longer.held {
+			t.Errorf("who waited goes on: %t, with a turn: %t", passed, longer.held)
+		}
+		longer.end()
+		if of.free != 1 {
+			t.Errorf("%d turns are free, want 1", of.free)
+		}
+	})
+}

@@ -26,6 +26,7 @@ const (
 	maxWrite = 32 << 20 // decompressed; upstream takes no more
 	maxOTLP  = 8 << 20  // a message of OpenTelemetry unfolds to many times its size
 	maxKept  = 4 << 20  // of buffers for the next request
+	maxLight = 16 << 10 // compressed; a longer write waits for its turn before it is looked at
 )
 
 var accepted = remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType}
@@ -53,7 +54,7 @@ func (a *API) write(ctx context.Context, r *Request) (*Answer, error) {
 
 // keep takes a remote write into the store.
 func (a *API) keep(ctx context.Context, r *Request, second bool) (*Answer, error) {
-	w, refused := a.begin(ctx)
+	w, refused := a.begin(ctx, len(r.Body))
 	if refused != nil {
 		return refused, nil
 	}
@@ -85,8 +86,8 @@ func (l *Limits) maxWriteOf() uint64 {
 	return maxWrite
 }
 
-// begin gives a write its turn, where the workspace may send anything at all now.
-func (a *API) begin(ctx context.Context) (*write, *Answer) {
+// begin gives a write of so many bytes its turn, where the workspace may send anything at all now.
+func (a *API) begin(ctx context.Context, size int) (*write, *Answer) {
 	l := a.limits.Load()
 	if l.IngestionRate > 0 && a.ingested.empty(time.Now(), l.IngestionRate, float64(l.IngestionBurst)) {
 		return nil, plain(http.StatusTooManyRequests, l.rateMessage(0)).later(1)
@@ -95,7 +96,12 @@ func (a *API) begin(ctx context.Context) (*write, *Answer) {
 		return nil, plain(http.StatusServiceUnavailable, err.Error()).later(1)
 	}
 	w := &write{api: a, limits: l}
-	w.leave = sync.OnceFunc(func() { w.turn.end(); a.writes.leave() })
+	w.leave = sync.OnceFunc(func() { w.turn.end(); w.lane.end(); a.writes.leave() })
+	if size <= maxLight {
+		w.turn.later(ctx, processors())
+		return w, nil
+	}
+	w.lane.begin(ctx, lanes())
 	w.turn.begin(ctx, processors())
 	return w, nil
 }
@@ -128,7 +134,9 @@ func (a *API) quick(ctx context.Context, r *Request, w *write) (*Answer, error) 
 	}
 	d := decoders.Get().(*decoder)
 	defer d.done()
+	w.turn.pass()
 	decoded := a.decode(d, body, w)
+	w.turn.pass()
 	if decoded && d.bomb(body) || !decoded && bomb(body, w.seriesField()) {
 		return plain(http.StatusBadRequest, "request holds too many empty messages"), nil
 	}
@@ -197,7 +205,7 @@ func (c *counters) Unregister(prometheus.Collector) bool      { return false }
 
 // otlp takes metrics of OpenTelemetry.
 func (a *API) otlp(ctx context.Context, r *Request) (*Answer, error) {
-	w, refused := a.begin(ctx)
+	w, refused := a.begin(ctx, len(r.Body))
 	if refused != nil {
 		return refused, nil
 	}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package machine
+
+// ShortenTurns does nothing: no other system lets a program choose.
+func ShortenTurns() {}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package apart
+
+// Yield does nothing.
+func Yield() {}
