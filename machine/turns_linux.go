@@ -17,22 +17,20 @@ const shortTurn = 100 * time.Microsecond
 // for the threads that there are and for those that they make. Nothing changes under Linux before 6.12, whose turns are all alike, or where it is
 // forbidden, or where an operator gave the program another kind of scheduling.
 func ShortenTurns() {
-	for seen := map[int]bool{}; ; {
-		fresh := false
+	const looks = 3 // that find nothing new: a thread may be about to appear that one made before it was changed
+	for seen, calm := map[int]bool{}, 0; calm < looks; time.Sleep(time.Millisecond) {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
 			return
 		}
+		calm++
 		for _, task := range tasks {
 			id, err := strconv.Atoi(task.Name())
 			if err != nil || seen[id] {
 				continue
 			}
-			seen[id], fresh = true, true
+			seen[id], calm = true, 0
 			_ = setTurn(id, shortTurn) // one that has ended, or that may not be changed
-		}
-		if !fresh {
-			return // what is made from now on, is made by threads that were changed
 		}
 	}
 }

@@ -27,6 +27,10 @@ const (
 	maxOTLP  = 8 << 20  // a message of OpenTelemetry unfolds to many times its size
 	maxKept  = 4 << 20  // of buffers for the next request
 	maxLight = 16 << 10 // compressed; a longer write waits for its turn before it is looked at
+
+	// mostUnfolds is to how many times its bytes a message that is compressed with snappy may unfold, and as much longer than its bytes one is taken for
+	// whose compression knows no such bound.
+	mostUnfolds = 22
 )
 
 var accepted = remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType}
@@ -205,7 +209,11 @@ func (c *counters) Unregister(prometheus.Collector) bool      { return false }
 
 // otlp takes metrics of OpenTelemetry.
 func (a *API) otlp(ctx context.Context, r *Request) (*Answer, error) {
-	w, refused := a.begin(ctx, len(r.Body))
+	size := len(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		size *= mostUnfolds
+	}
+	w, refused := a.begin(ctx, size)
 	if refused != nil {
 		return refused, nil
 	}
