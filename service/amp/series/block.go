@@ -37,12 +37,11 @@ var _ tsdb.BlockReader = (*block)(nil)
 
 // contents is a block that has been opened.
 //
-// What the reader of the index keeps of it (every 32nd symbol's place and every 32nd value of a label) is kept as long as
-// the block is open; its pages come and go.
+// What the reader of the index keeps of it (every 32nd symbol's place and every 32nd value of a label), the places of lists and
+// a few texts that nearly every series has are kept as long as the block is open; its pages come and go.
 type contents struct {
 	index   *index.Reader
-	series  *index.Decoder // of the index's entries
-	names   []string       // of labels, in order
+	names   []string // of labels, in order
 	symbols *symbols
 	lists   *postings
 	region  *page.Region
@@ -159,6 +158,7 @@ func (b *block) close() error {
 	}
 	c.rest()
 	c.lists.places.wipe()
+	c.symbols.wipe()
 	return c.region.Wipe()
 }
 
@@ -242,15 +242,16 @@ func (c *contents) openIndex() (err error) {
 	if c.symbols, err = newSymbols(c.region, toc, c.names); err != nil {
 		return err
 	}
-	if c.lists, err = newPostings(c.region, toc); err != nil {
+	if c.lists, err = newPostings(c.region, toc, c.symbols); err != nil {
 		return err
 	}
-	c.series = &index.Decoder{LookupSymbol: c.symbols.lookup, DecodePostings: index.DecodePostingsRaw}
 	return nil
 }
 
 // kept returns about how many bytes of memory the reader of the index takes, beside its pages.
-func (c *contents) kept() int64 { return int64(c.region.Len())/32 + c.lists.places.size() }
+func (c *contents) kept() int64 {
+	return int64(c.region.Len())/32 + c.lists.places.size() + c.symbols.size
+}
 
 // Index returns a reader of the index.
 func (b *block) Index() (tsdb.IndexReader, error) {
@@ -258,7 +259,7 @@ func (b *block) Index() (tsdb.IndexReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &indexReader{index: c.index, contents: c, block: b}, nil
+	return newIndexReader(b, c), nil
 }
 
 // Chunks returns a reader of the chunks.

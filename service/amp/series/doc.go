@@ -32,8 +32,9 @@
 //	index.go     its index, with errors where there were none
 //	symbols.go   the strings of an index, a page at a time
 //	postings.go  its lists of series, likewise
-//	places.go    where each list stands, kept without what it is of
+//	places.go    where each list stands, and the number of its value, kept without what it is of
 //	lists.go     a long list, of which only those pages are opened that somebody looks at
+//	meet.go      few series that several lists have in common, by what the series themselves say
 //	query.go     queriers over the head and the blocks
 //	pace.go      who looks for series lets others have their turn
 //	meter.go     what a query fetches from blocks, bounded

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -25,10 +26,62 @@ type indexReader struct {
 	index    *index.Reader
 	contents *contents
 	block    *block
+	series   index.Decoder // of entries
+	asked    atomic.Pointer[asked]
 	once     sync.Once
 }
 
 var _ tsdb.IndexReader = (*indexReader)(nil)
+
+func newIndexReader(b *block, c *contents) *indexReader {
+	r := &indexReader{index: c.index, contents: c, block: b}
+	r.series.LookupSymbol = r.lookup
+	return r
+}
+
+// asked is a value whose series were asked for: when it is met in a series it is known by its number, and the page that it
+// stands on need not be opened.
+type asked struct {
+	number uint32
+	value  string
+	next   *asked
+}
+
+// maxAsked is how many values a reader knows again.
+const maxAsked = 8
+
+// ask notes that a value was asked for. number is its number and 1, or 0.
+func (r *indexReader) ask(value string, number uint32) {
+	if number == 0 {
+		return
+	}
+	number--
+	if _, ok := r.contents.symbols.texts[number]; ok {
+		return
+	}
+	for {
+		first := r.asked.Load()
+		n := 0
+		for a := first; a != nil; a = a.next {
+			if n++; a.number == number || n == maxAsked {
+				return
+			}
+		}
+		if r.asked.CompareAndSwap(first, &asked{number, value, first}) {
+			return
+		}
+	}
+}
+
+// lookup is that of the symbols, but for what was asked for.
+func (r *indexReader) lookup(ctx context.Context, number uint32) (string, error) {
+	for a := r.asked.Load(); a != nil; a = a.next {
+		if a.number == number {
+			return a.value, nil
+		}
+	}
+	return r.contents.symbols.lookup(ctx, number)
+}
 
 // Close ends reading.
 func (r *indexReader) Close() (err error) {
@@ -137,11 +190,16 @@ func (c *contents) pairs(ctx context.Context, p index.Postings, yield func(name,
 func (r *indexReader) Postings(ctx context.Context, name string, values ...string) (p index.Postings, err error) {
 	defer page.Recover(&err)
 	if len(values) == 1 {
-		return r.contents.lists.of(name, values[0])
+		if s, ok := ctx.Value(selectionKey{}).(*selection); ok {
+			if p, ok, err := s.postings(r, name, values[0]); err != nil || ok {
+				return p, err
+			}
+		}
+		return r.of(name, values[0])
 	}
 	var list []index.Postings
 	for _, v := range values {
-		if p, err = r.contents.lists.of(name, v); err != nil {
+		if p, err = r.of(name, v); err != nil {
 			return nil, err
 		}
 		if !index.IsEmptyPostingsType(p) {
@@ -149,6 +207,16 @@ func (r *indexReader) Postings(ctx context.Context, name string, values ...strin
 		}
 	}
 	return index.Merge(ctx, list...), nil
+}
+
+// of returns the series that have a value of a label.
+func (r *indexReader) of(name, value string) (index.Postings, error) {
+	at, number, ok, err := r.contents.lists.find(name, value)
+	if err != nil || !ok {
+		return index.EmptyPostings(), err
+	}
+	r.ask(value, number)
+	return r.contents.lists.list(at)
 }
 
 // PostingsForLabelMatching returns the series whose value of a label matches.
@@ -186,7 +254,11 @@ func (r *indexReader) ShardedPostings(p index.Postings, shard, of uint64) (out i
 // Series returns the labels and the chunks of a series.
 func (r *indexReader) Series(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) (err error) {
 	defer page.Recover(&err)
-	if err := r.contents.entry(ref, b, metas); err != nil {
+	d, err := r.contents.raw(ref)
+	if err == nil {
+		err = r.series.Series(d.Get(), b, metas)
+	}
+	if err != nil {
 		return fmt.Errorf("block %s: %w", r.block.id, err)
 	}
 	return nil
@@ -203,16 +275,6 @@ func (c *contents) raw(ref storage.SeriesRef) (encoding.Decbuf, error) {
 		return d, fmt.Errorf("%w: series %d: %w", seal.ErrCorrupt, ref, err)
 	}
 	return d, nil
-}
-
-// entry reads the entry of a series.
-func (c *contents) entry(ref storage.SeriesRef, b *labels.ScratchBuilder, metas *[]chunks.Meta) error {
-	d, err := c.raw(ref)
-	if err != nil {
-		return err
-	}
-	b.Reset()
-	return c.series.Series(d.Get(), b, metas)
 }
 
 // LabelNamesFor returns the names of labels of some series.

@@ -59,6 +59,15 @@ func (l *longList) head(k int) (uint32, error) {
 	return binary.BigEndian.Uint32(list), nil
 }
 
+// ends returns the first and the last number.
+func (l *longList) ends() (first, last storage.SeriesRef, err error) {
+	n, err := l.head(0)
+	if err == nil && l.last.Load() == 0 {
+		_, err = l.span(len(l.heads) - 1)
+	}
+	return storage.SeriesRef(n), storage.SeriesRef(l.last.Load()), err
+}
+
 // before returns the last span from k on that begins with x or less. The one of k does.
 func (l *longList) before(k int, x uint32) (int, error) {
 	high := len(l.heads)

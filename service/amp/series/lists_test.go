@@ -237,36 +237,36 @@ func TestPlaces(t *testing.T) {
 	text := func(i int) (string, string) { return fmt.Sprint("name", i%7), fmt.Sprint("value", i) }
 	for i := range n {
 		name, value := text(i)
-		if !p.add([]byte(name), []byte(value), uint64(4*i+4)) {
+		if !p.add([]byte(name), []byte(value), uint64(4*i+4), uint32(i)) {
 			t.Fatalf("place %d is not noted", i)
 		}
 	}
 	for i := range 2 * n {
 		name, value := text(i)
-		if at, ok := p.find(name, value); ok != (i < n) || ok && at != 4*i+4 {
-			t.Errorf("place %d: got %d, %v", i, at, ok)
+		if at, number, ok := p.find(name, value); ok != (i < n) || ok && (at != 4*i+4 || number != uint32(i)) {
+			t.Errorf("place %d: got %d, %d, %v", i, at, number, ok)
 		}
 	}
 	for _, pair := range [][2]string{{"name1value", "1"}, {"name", "1value1"}, {"", "name1value1"}, {"name1value1", ""}, {"name1", "value2"}, {"", ""}} {
-		if at, ok := p.find(pair[0], pair[1]); ok {
+		if at, _, ok := p.find(pair[0], pair[1]); ok {
 			t.Errorf("%q: got %d", pair, at)
 		}
 	}
 	for _, at := range []uint64{0, 3, 4 << 32} {
-		if p.add([]byte("x"), []byte("y"), at) {
+		if p.add([]byte("x"), []byte("y"), at, 1) {
 			t.Errorf("a list at %d is noted", at)
 		}
 	}
-	for i := n; p.add([]byte("more"), fmt.Append(nil, i), 4); i++ {
+	for i := n; p.add([]byte("more"), fmt.Append(nil, i), 4, 0); i++ {
 		if i > 2*n {
 			t.Fatal("it is never full")
 		}
 	}
-	if _, ok := p.find("x", "y"); ok {
+	if _, _, ok := p.find("x", "y"); ok {
 		t.Error("found what is not there in what is full")
 	}
 	p.wipe()
-	if _, ok := p.find(text(1)); ok {
+	if _, _, ok := p.find(text(1)); ok {
 		t.Error("found after wipe")
 	}
 }

@@ -39,22 +39,24 @@ func (p *pace) step() {
 
 // newQuerier is upstream's querier of a block or a head, with a pace.
 func newQuerier(b tsdb.BlockReader, mint, maxt int64) (storage.Querier, error) {
-	p := new(pace)
-	q, err := tsdb.NewBlockQuerier(&pacedBlock{b, p}, mint, maxt)
-	if err != nil {
+	q := new(pacedQuerier)
+	q.block = pacedBlock{b, &q.pace}
+	var err error
+	if q.Querier, err = tsdb.NewBlockQuerier(&q.block, mint, maxt); err != nil {
 		return nil, err
 	}
-	return &pacedQuerier{q, p}, nil
+	return q, nil
 }
 
 // newChunkQuerier is the same for chunks.
 func newChunkQuerier(b tsdb.BlockReader, mint, maxt int64) (storage.ChunkQuerier, error) {
-	p := new(pace)
-	q, err := tsdb.NewBlockChunkQuerier(&pacedBlock{b, p}, mint, maxt)
-	if err != nil {
+	q := new(pacedChunkQuerier)
+	q.block = pacedBlock{b, &q.pace}
+	var err error
+	if q.ChunkQuerier, err = tsdb.NewBlockChunkQuerier(&q.block, mint, maxt); err != nil {
 		return nil, err
 	}
-	return &pacedChunkQuerier{q, p}, nil
+	return q, nil
 }
 
 func (p *pace) of(ctx context.Context) {
@@ -65,24 +67,26 @@ func (p *pace) of(ctx context.Context) {
 
 type pacedQuerier struct {
 	storage.Querier
-	pace *pace
+	pace  pace
+	block pacedBlock
 }
 
 // Select selects series at the pace of its context.
 func (q *pacedQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
 	q.pace.of(ctx)
-	return q.Querier.Select(ctx, sorted, hints, ms...)
+	return q.Querier.Select(withSelection(ctx, ms), sorted, hints, ms...)
 }
 
 type pacedChunkQuerier struct {
 	storage.ChunkQuerier
-	pace *pace
+	pace  pace
+	block pacedBlock
 }
 
 // Select selects series at the pace of its context.
 func (q *pacedChunkQuerier) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.ChunkSeriesSet {
 	q.pace.of(ctx)
-	return q.ChunkQuerier.Select(ctx, sorted, hints, ms...)
+	return q.ChunkQuerier.Select(withSelection(ctx, ms), sorted, hints, ms...)
 }
 
 type pacedBlock struct {

@@ -29,7 +29,7 @@ type postings struct {
 
 const (
 	// placesPart is what part of an index its places may take of memory; fewPlaces is how many bytes they may take in any case.
-	placesPart = 16
+	placesPart = 12
 	fewPlaces  = 16 << 10
 )
 
@@ -43,8 +43,8 @@ type landmark struct {
 	end   int // of what stands before the next landmark
 }
 
-// newPostings reads the table once.
-func newPostings(r *page.Region, toc *index.TOC) (*postings, error) {
+// newPostings reads the table once, and has the texts of common values kept.
+func newPostings(r *page.Region, toc *index.TOC, words *symbols) (*postings, error) {
 	base := int(toc.PostingsTable) + 4
 	if base < 4 || base > r.Len()-4 {
 		return nil, fmt.Errorf("%w: table of postings", seal.ErrCorrupt)
@@ -53,8 +53,17 @@ func newPostings(r *page.Region, toc *index.TOC) (*postings, error) {
 	p.places = newPlaces(int(binary.BigEndian.Uint32(r.Range(base, base+4))), max(r.Len()/placesPart, fewPlaces))
 	last, n := "", 0
 	var open *landmark
+	numbers, often := words.finder(), new(common)
 	err := index.ReadPostingsOffsetTable(r, toc.PostingsTable, func(name, value []byte, list uint64, at int) error {
-		if p.places != nil && !p.places.add(name, value, list) {
+		if string(name) != last {
+			often.end()
+		}
+		number, known := numbers.find(value)
+		if known {
+			often.add(text{number, value})
+			number++
+		}
+		if p.places != nil && !p.places.add(name, value, list, number) {
 			p.places = nil
 		}
 		if string(name) != last || len(p.names) == 0 {
@@ -76,24 +85,58 @@ func newPostings(r *page.Region, toc *index.TOC) (*postings, error) {
 	if open != nil {
 		open.end = base + int(binary.BigEndian.Uint32(r.Range(base-4, base)))
 	}
+	often.end()
+	words.keep(often.texts)
 	return p, nil
 }
 
-// of returns the series that have a value of a label, in order.
-func (p *postings) of(name, value string) (index.Postings, error) {
-	if p.places != nil {
-		if at, ok := p.places.find(name, value); ok {
-			return p.list(at)
-		}
-		return index.EmptyPostings(), nil
+// commonTexts is how many bytes of memory the texts take that are kept of a block, beside the names of labels.
+const commonTexts = 4 << 10
+
+// common collects the values of labels that have few: nearly every series has them, and every page that one stands on would
+// be opened for it alone.
+type common struct {
+	texts []text
+	size  int
+	from  int // where those of the current label begin
+	now   int // their size
+}
+
+// add adds the next value of a label.
+func (c *common) add(t text) {
+	if len(c.texts)-c.from <= landmarkStep {
+		c.texts = append(c.texts, t)
+		c.now += t.size()
 	}
+}
+
+// end ends a label. Of one that has many values, or long ones, none is kept.
+func (c *common) end() {
+	if len(c.texts)-c.from > landmarkStep || c.size+c.now > commonTexts {
+		c.texts, c.now = c.texts[:c.from], 0
+	}
+	c.from, c.size, c.now = len(c.texts), c.size+c.now, 0
+}
+
+// find returns where the list of a value of a label stands, and the number of the value and 1 where that is known.
+func (p *postings) find(name, value string) (at int, number uint32, ok bool, err error) {
+	if p.places != nil {
+		at, number, ok = p.places.find(name, value)
+		return at, number, ok, nil
+	}
+	at, ok, err = p.search(name, value)
+	return at, 0, ok, err
+}
+
+// search finds the list of a value of a label in the table.
+func (p *postings) search(name, value string) (at int, ok bool, err error) {
 	marks := p.names[name]
 	i, found := slices.BinarySearchFunc(marks, value, func(m landmark, v string) int { return cmp.Compare(m.value, v) })
 	if !found {
 		i--
 	}
 	if i < 0 {
-		return index.EmptyPostings(), nil
+		return 0, false, nil
 	}
 	d := encoding.Decbuf{B: p.region.Range(marks[i].at, marks[i].end)}
 	for d.Err() == nil && d.Len() > 0 {
@@ -103,12 +146,12 @@ func (p *postings) of(name, value string) (index.Postings, error) {
 		at := d.Uvarint64()
 		switch c := cmp.Compare(string(v), value); {
 		case d.Err() != nil || c > 0:
-			return index.EmptyPostings(), d.Err()
+			return 0, false, d.Err()
 		case c == 0:
-			return p.list(int(at))
+			return int(at), true, nil
 		}
 	}
-	return index.EmptyPostings(), d.Err()
+	return 0, false, d.Err()
 }
 
 // each yields the values of a label in order, with the places of their lists, until yield says no. A value is good as long as the

@@ -42,7 +42,7 @@ func TestPostings(t *testing.T) {
 		t.Helper()
 		for name, list := range values {
 			for _, v := range list {
-				got, err := c.lists.of(name, v)
+				got, err := newIndexReader(b, c).of(name, v)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,15 +57,15 @@ func TestPostings(t *testing.T) {
 				}
 			}
 		}
-		comparePostings(t, what, &indexReader{index: c.index, contents: c, block: b}, values)
-		compareLabels(t, what, &indexReader{index: c.index, contents: c, block: b})
+		comparePostings(t, what, newIndexReader(b, c), values)
+		compareLabels(t, what, newIndexReader(b, c))
 		i := uint32(0)
 		for it := c.index.Symbols(); it.Next(); i++ {
-			if got, err := c.series.LookupSymbol(t.Context(), i); err != nil || got != it.At() {
+			if got, err := c.symbols.lookup(t.Context(), i); err != nil || got != it.At() {
 				t.Fatalf("%s: symbol %d: got %q, %v; want %q", what, i, got, err, it.At())
 			}
 		}
-		if _, err := c.series.LookupSymbol(t.Context(), i); err == nil {
+		if _, err := c.symbols.lookup(t.Context(), i); err == nil {
 			t.Errorf("%s: there is a symbol after the last", what)
 		}
 	}

@@ -1,9 +1,11 @@
 package series
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sort"
 	"unsafe"
 
 	"github.com/prometheus/prometheus/tsdb/index"
@@ -21,8 +23,10 @@ type symbols struct {
 	end     int      // of the last
 	offsets []uint32 // of every eighth string, from the first
 	count   uint32
-	names   map[uint32]string // of labels, which are asked for with every series
+	texts   map[uint32]string // names of labels, and what keep kept: they are asked for with every series
 	numbers map[string]uint32 // of the names of labels
+	kept    []byte            // what keep kept
+	size    int64             // of memory that it takes
 }
 
 // symbolStep is how many strings stand behind each offset that is kept: so few that most often one page has all of them.
@@ -39,7 +43,7 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 	if size < 4 || int64(start)+4+size > int64(end)-4 {
 		return nil, fmt.Errorf("%w: table of symbols", seal.ErrCorrupt)
 	}
-	s := &symbols{region: r, first: start + 8, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), names: map[uint32]string{}, numbers: map[string]uint32{}}
+	s := &symbols{region: r, first: start + 8, end: start + 4 + int(size), count: binary.BigEndian.Uint32(head[4:]), texts: map[uint32]string{}, numbers: map[string]uint32{}}
 	isName := make(map[string]bool, len(names))
 	for _, n := range names {
 		isName[n] = true
@@ -55,7 +59,7 @@ func newSymbols(r *page.Region, toc *index.TOC, names []string) (*symbols, error
 		}
 		if isName[string(word)] {
 			name := string(word)
-			s.names[i], s.numbers[name] = name, i
+			s.texts[i], s.numbers[name] = name, i
 		}
 		text, at = text[n:], at+uint32(n)
 	}
@@ -74,8 +78,8 @@ func cutSymbol(b []byte) (word []byte, n int) {
 // lookup returns a string that is good as long as the region's pages are, so it is copied by whoever keeps it: the builder
 // of labels does.
 func (s *symbols) lookup(_ context.Context, number uint32) (string, error) {
-	if name, ok := s.names[number]; ok {
-		return name, nil
+	if text, ok := s.texts[number]; ok {
+		return text, nil
 	}
 	if number >= s.count {
 		return "", fmt.Errorf("%w: symbol %d of %d", seal.ErrCorrupt, number, s.count)
@@ -95,4 +99,76 @@ func (s *symbols) lookup(_ context.Context, number uint32) (string, error) {
 		return "", fmt.Errorf("%w: symbol %d", seal.ErrCorrupt, number)
 	}
 	return unsafe.String(unsafe.SliceData(word), len(word)), nil
+}
+
+// text is a string with its number. It points into the region.
+type text struct {
+	number uint32
+	bytes  []byte
+}
+
+// size returns about how many bytes of memory it takes to keep a text.
+func (t text) size() int { return len(t.bytes) + 32 }
+
+// keep keeps some texts until wipe.
+func (s *symbols) keep(texts []text) {
+	size := 0
+	for _, t := range texts {
+		size += len(t.bytes)
+		s.size += int64(t.size())
+	}
+	s.kept = make([]byte, 0, size)
+	for _, t := range texts {
+		at := len(s.kept)
+		s.kept = append(s.kept, t.bytes...)
+		s.texts[t.number] = unsafe.String(unsafe.SliceData(s.kept[at:]), len(t.bytes))
+	}
+}
+
+// wipe forgets what keep kept. Nobody may look anything up any more.
+func (s *symbols) wipe() { clear(s.kept) }
+
+// finder finds the numbers of strings, quickly where one is soon behind the one that was found before.
+type finder struct {
+	*symbols
+	table []byte // all strings
+	rest  []byte // those from next on
+	next  uint32
+}
+
+// finder reads all strings, which are opened already when the table was just read.
+func (s *symbols) finder() *finder {
+	table := s.region.Range(s.first, s.end)
+	return &finder{symbols: s, table: table, rest: table}
+}
+
+// find returns the number of a string.
+func (f *finder) find(value []byte) (number uint32, ok bool) {
+	if n, ok := f.near(value); ok {
+		return n, true
+	}
+	i := sort.Search(len(f.offsets), func(i int) bool {
+		word, _ := cutSymbol(f.table[f.offsets[i]:])
+		return bytes.Compare(word, value) > 0
+	})
+	if i == 0 {
+		return 0, false
+	}
+	f.next, f.rest = uint32(i-1)*symbolStep, f.table[f.offsets[i-1]:]
+	return f.near(value)
+}
+
+// near looks at the next few strings only.
+func (f *finder) near(value []byte) (uint32, bool) {
+	for range symbolStep {
+		word, n := cutSymbol(f.rest)
+		if n == 0 || f.next == f.count {
+			return 0, false
+		}
+		f.rest, f.next = f.rest[n:], f.next+1
+		if bytes.Equal(word, value) {
+			return f.next - 1, true
+		}
+	}
+	return 0, false
 }
