@@ -47,10 +47,6 @@ const (
 // processors are the turns of the program: one less than it has threads, where it has more than one.
 var processors = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} })
 
-// lanes are those of long writes, which compute on one processor less: what a write does before and after its turn, from TLS to the
-// garbage it leaves, takes about as long again.
-var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-2)} })
-
 // take waits for a turn and reports whether it is one, which must be given back.
 func (t *turns) take(ctx context.Context, queue int) bool {
 	t.mu.Lock()
