@@ -84,6 +84,7 @@ func (f *File) log(t *tx, id TxID) (*commit, error) {
 		return nil, unknown(err)
 	}
 	f.applied, f.hist = revision, hist
+	f.watchRest()
 	c.state = f.eng.newSnapshot(revision)
 	f.inflight.Add(1)
 	f.pub.Lock()

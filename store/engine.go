@@ -41,9 +41,10 @@ const (
 	bloomBits      = 10
 	tableBlockSize = 8 << 10
 	indexBlockSize = 256 << 10 // of a whole table: with two levels of index each lookup reads one block more
-	// baseLevel is how much the first level below the newest tables holds. Records change all over their space, so what moves down
-	// a level is merged with a part of the next that is larger as often as that level is: fewer and larger levels write less anew.
-	baseLevel = 256 << 20
+	// baseMemTables is how many memtables the first level below the newest tables holds. Records change all over their space, so what moves down
+	// a level is merged with a part of the next that is larger as often as that level is: fewer and larger levels write less anew,
+	// and each that there is costs a lookup some microseconds.
+	baseMemTables = 16
 )
 
 // engine is one opening of Pebble. After a failure to write, File replaces it by another,
@@ -55,6 +56,7 @@ type engine struct {
 	refs atomic.Int64  // the owner's and one for each snapshot
 	done chan struct{} // closed when Pebble is closed
 
+	memTable int64                 // bytes that a table in memory may hold
 	closeErr error                 // valid after done
 	failing  atomic.Pointer[error] // why tables cannot be written now
 	reported atomic.Int64          // when a background error was last logged, Unix nanoseconds
@@ -86,15 +88,15 @@ func openEngine(base vfs.FS, dir string, ring *cryptfs.Keyring, opts Options) (*
 
 func (e *engine) options(cache *pebble.Cache) *pebble.Options {
 	// Records go to tables a memtable at a time, all over them: a large one writes much less of them again.
-	memTable := min(max(cache.MaxSize()/memTableShare, leastMemTable), mostMemTable)
+	e.memTable = min(max(cache.MaxSize()/memTableShare, leastMemTable), mostMemTable)
 	opts := &pebble.Options{
 		FS:                          e.fs,
 		Cache:                       cache,
 		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                uint64(memTable),
+		MemTableSize:                uint64(e.memTable),
 		MemTableStopWritesThreshold: 4,
 		L0StopWritesThreshold:       1000, // waiting for a compaction that fails would never end
-		LBaseMaxBytes:               baseLevel,
+		LBaseMaxBytes:               baseMemTables * e.memTable,
 		MaxManifestFileSize:         maxManifest,
 		MaxOpenFiles:                maxOpenTables,
 		Cleaner:                     remover{},

@@ -47,6 +47,8 @@ type Options struct {
 	KeyBytes     int64         // bytes written under a data key; 0 for 64 GiB
 	Reserve      int64         // bytes of the disk that commits leave free; 0 for 64 MiB
 	Log          *slog.Logger  // takes what happens in the background; nil drops it
+
+	restAfter time.Duration // when writers are looked at whether they rest
 }
 
 func (o Options) withDefaults() Options {
@@ -61,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Reserve <= 0 {
 		o.Reserve = 64 << 20
+	}
+	if o.restAfter <= 0 {
+		o.restAfter = restAfter
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -93,8 +98,9 @@ type File struct {
 	applied  uint64 // revision of the last commit, durable or not
 	hist     history
 	disk     diskWatch
-	lastDay  uint32    // day of the last outcome
-	retry    time.Time // when the engine may be replaced again
+	lastDay  uint32      // day of the last outcome
+	retry    time.Time   // when the engine may be replaced again
+	rest     *time.Timer // until it is seen whether the writers rest; nil while nobody has written
 	inflight sync.WaitGroup
 	closed   bool
 
@@ -257,6 +263,9 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
+	if f.rest != nil {
+		f.rest.Stop()
+	}
 	f.inflight.Wait()
 	f.pub.Lock()
 	last := f.cur.Swap(nil)
