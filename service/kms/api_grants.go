@@ -185,7 +185,7 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 		if err := r.grantable(e.arn); err != nil {
 			return err
 		}
-		if id, err = sameGrant(tx, e.home, g); id != "" || err != nil {
+		if id, err = s.sameGrant(tx, e.home, g); id != "" || err != nil {
 			return err
 		}
 		id = g.ID
@@ -203,11 +203,14 @@ func (s *Service) CreateGrant(ctx context.Context, in *api.CreateGrantInput) (*a
 
 // sameGrant returns the id of the grant with the same name that says the same, or "". A request with
 // a name can so be repeated.
-func sameGrant(r store.Reader, h home, g *grant.Grant) (string, error) {
+func (s *Service) sameGrant(tx store.Tx, h home, g *grant.Grant) (string, error) {
 	if g.Name == "" {
 		return "", nil
 	}
-	id, err := r.Get([]byte(samePath(h, g)))
+	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok && len(e.rules) == e.grants {
+		return e.rules.Same(g), nil
+	}
+	id, err := tx.Get([]byte(samePath(h, g)))
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}

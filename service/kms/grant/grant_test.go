@@ -91,6 +91,26 @@ func TestRules(t *testing.T) {
 	}
 }
 
+func TestRulesSame(t *testing.T) {
+	named := Grant{ID: fmt.Sprintf("%064x", 7), Name: "n", Grantee: Party{Name: "a"}, Operations: []string{"Sign"}, Created: time.Now()}
+	nameless := Grant{ID: fmt.Sprintf("%064x", 8), Grantee: Party{Name: "a"}, Operations: []string{"Sign"}}
+	rules, err := NewRules([]*Grant{&nameless, &named})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, other, without := named, named, nameless
+	again.ID, again.Created = "", time.Time{}
+	other.Operations = []string{"Verify"}
+	for _, c := range []struct {
+		g    *Grant
+		want string
+	}{{&again, named.ID}, {&other, ""}, {&without, ""}} {
+		if got := rules.Same(c.g); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.g, got, c.want)
+		}
+	}
+}
+
 func TestWithin(t *testing.T) {
 	ops := []string{"CreateGrant", "Decrypt", "Encrypt"}
 	for _, c := range []struct {

@@ -12,12 +12,21 @@ type Rules []rule
 
 // rule is one grant. Many keys have grants for the same few principals, whose keys they share.
 type rule struct {
-	grantee        unique.Handle[string]
-	id             [32]byte
-	operations     operations
+	grantee    unique.Handle[string]
+	limits     *limits // nil where there are none, as mostly
+	operations operations
+	id         [32]byte
+	same       fingerprint // of a grant with a name
+}
+
+// limits are what constrains a grant.
+type limits struct {
 	equals, subset map[string]string
 	source         string
 }
+
+// fingerprint is as much of Grant.Fingerprint as tells the grants of one key apart.
+type fingerprint [16]byte
 
 // operations is a set of operations: a bit for each, in the order of everyOperation.
 type operations uint32
@@ -46,7 +55,13 @@ func NewRules(grants []*Grant) (Rules, error) {
 	rules := make(Rules, len(grants))
 	for i, g := range grants {
 		r := &rules[i]
-		r.grantee, r.equals, r.subset, r.source = unique.Make(g.Grantee.Key()), g.Equals, g.Subset, g.Source
+		r.grantee = unique.Make(g.Grantee.Key())
+		if g.Constrained() {
+			r.limits = &limits{g.Equals, g.Subset, g.Source}
+		}
+		if g.Name != "" {
+			r.same = short(g)
+		}
 		for _, op := range g.Operations {
 			r.operations |= bit(op)
 		}
@@ -76,9 +91,32 @@ func (rs Rules) Find(grantee string, r *Request) string {
 	op := bit(r.Operation)
 	for i := range rs {
 		rule := &rs[i]
-		if rule.operations&op != 0 && rule.grantee.Value() == grantee && permits(rule.equals, rule.subset, rule.source, r) {
+		if rule.operations&op != 0 && rule.grantee.Value() == grantee && rule.limits.permit(r) {
 			return hex.EncodeToString(rule.id[:])
 		}
 	}
 	return ""
+}
+
+// Same returns the id of the grant that has a name and says the same as g, or "".
+func (rs Rules) Same(g *Grant) string {
+	if g.Name == "" {
+		return ""
+	}
+	same := short(g)
+	for i := range rs {
+		if rs[i].same == same {
+			return hex.EncodeToString(rs[i].id[:])
+		}
+	}
+	return ""
+}
+
+func short(g *Grant) fingerprint {
+	sum := g.Fingerprint()
+	return fingerprint(sum[:])
+}
+
+func (l *limits) permit(r *Request) bool {
+	return l == nil || permits(l.equals, l.subset, l.source, r)
 }
