@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"weak"
 
+	api "github.com/strongroom/strongroom/api/kms"
 	"github.com/strongroom/strongroom/policy"
 	"github.com/strongroom/strongroom/service/kms/grant"
 	"github.com/strongroom/strongroom/service/kms/key"
@@ -160,8 +161,29 @@ func (s *Service) adopt(e *entry, rec *record) (err error) {
 		return internal("policy of %s: %w", e.arn, err)
 	}
 	e.record = *rec
+	e.share()
 	e.Policy = "" // the document has the text, once for all keys that share it
 	return nil
+}
+
+// share makes the texts that nearly all records have the same for all: of each key in memory they would be five
+// objects for the collector to look at.
+func (r *record) share() {
+	share(&r.State, api.KeyStateEnabled, api.KeyStateDisabled)
+	share(&r.Manager, api.KeyManagerTypeCustomer, api.KeyManagerTypeAws)
+	share(&r.Spec, api.KeySpecSymmetricDefault)
+	share(&r.Usage, api.KeyUsageTypeEncryptDecrypt)
+	share(&r.Origin, api.OriginTypeAwsKms)
+}
+
+// share replaces a text by an equal one of those.
+func share[T ~string](text *T, by ...T) {
+	for _, same := range by {
+		if *text == same {
+			*text = same
+			return
+		}
+	}
 }
 
 // aliasesOf returns the names of the aliases of a key, sorted.
