@@ -30,9 +30,8 @@ func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api
 	if err != nil {
 		return nil, err
 	}
-	prefix := e.under(grantTag, "")
 	if grantee != "" {
-		prefix, scope = e.under(granteeTag, grantee, ""), scope+" "+grantee
+		scope += " " + grantee
 	}
 	p, err := s.page(scope, e.home, in.Marker, in.Limit, 50, 100)
 	if err != nil {
@@ -41,12 +40,7 @@ func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api
 	if in.GrantId != nil {
 		return s.oneGrant(ctx, e, *in.GrantId, grantee)
 	}
-	var grants []*grant.Grant
-	err = p.scan(ctx, s, prefix, func(r store.Reader, name string, value []byte) error {
-		g, err := grantOf(r, []byte(prefix+name), value)
-		grants = append(grants, g)
-		return err
-	})
+	grants, err := s.grantsOn(ctx, p, e, grantee)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +48,28 @@ func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api
 	out.NextMarker, out.Truncated = p.marker()
 	out.Grants, err = s.grantEntries(ctx, e.arn, grants)
 	return out, err
+}
+
+// grantsOn returns the grants of a page: all of the key's, or those of one grantee. Those of a key that has few are in memory.
+func (s *Service) grantsOn(ctx context.Context, p *page, e *entry, grantee string) (grants []*grant.Grant, err error) {
+	if len(e.rules) == e.grants {
+		for _, g := range e.rules.Grants() {
+			if (grantee == "" || g.Grantee.Key() == grantee) && p.take(g.ID) {
+				grants = append(grants, g)
+			}
+		}
+		return grants, nil
+	}
+	prefix := e.under(grantTag, "")
+	if grantee != "" {
+		prefix = e.under(granteeTag, grantee, "")
+	}
+	err = p.scan(ctx, s, prefix, func(r store.Reader, name string, value []byte) error {
+		g, err := grantOf(r, []byte(prefix+name), value)
+		grants = append(grants, g)
+		return err
+	})
+	return grants, err
 }
 
 // oneGrant is the listing of one grant, by its id. It is empty when the grantee is another.

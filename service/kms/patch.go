@@ -1,8 +1,6 @@
 package kms
 
 import (
-	"slices"
-
 	"github.com/strongroom/strongroom/service/kms/grant"
 	"github.com/strongroom/strongroom/store"
 )
@@ -91,7 +89,7 @@ func patchGrants(r store.Reader, e *entry, ids map[string]bool) (err error) {
 	if err != nil {
 		return internal("grants of %s: %w", e.arn, err)
 	}
-	if e.rules = slices.Concat(few.Without(ids), newer); len(e.rules) == e.grants {
+	if e.rules = few.Replace(ids, newer); len(e.rules) == e.grants {
 		return nil
 	}
 	e.rules, err = loadRules(r, e.home, e.grants)

@@ -2,6 +2,8 @@ package grant
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -108,6 +110,40 @@ func TestRulesSame(t *testing.T) {
 		if got := rules.Same(c.g); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.g, got, c.want)
 		}
+	}
+}
+
+// TestRulesGrants makes rules of grants that have each field in all ways, and grants of them again.
+func TestRulesGrants(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 123e6, time.UTC)
+	want := []*Grant{
+		{Grantee: Party{Name: "s.amazonaws.com", Service: true}, Retiring: Party{Name: "r", ID: "AIDAR"}, Source: "arn", Operations: []string{"Decrypt", "RetireGrant"}, Created: at},
+		{Grantee: Party{Name: "a", ID: "AIDA"}, Name: "n", Equals: pairs{"a": "1"}, Operations: []string{"Encrypt"}, Created: at.Add(time.Hour)},
+		{Grantee: Party{Name: "a"}, Subset: pairs{"a": "1", "b": "2"}, Operations: []string{"Encrypt"}, Created: at},
+		{Grantee: Party{Name: "a"}, Operations: slices.Clone(everyOperation), Created: at},
+	}
+	for i, g := range want {
+		g.ID, g.Issuer = fmt.Sprintf("%064x", i+0xabc), "111122223333"
+	}
+	mixed := slices.Clone(want)
+	slices.Reverse(mixed)
+	rules, err := NewRules(mixed[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := NewRules(mixed[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := rules.Replace(nil, others)
+	if got := all.Grants(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	if got := all.Replace(map[string]bool{want[0].ID: true, want[2].ID: true}, nil).Grants(); !reflect.DeepEqual(got, []*Grant{want[1], want[3]}) {
+		t.Errorf("without two: %+v", got)
+	}
+	if got := Rules(nil).Grants(); len(got) != 0 {
+		t.Errorf("of none: %+v", got)
 	}
 }
 

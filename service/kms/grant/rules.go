@@ -1,22 +1,28 @@
 package grant
 
 import (
+	"bytes"
 	"encoding/hex"
+	"math/bits"
 	"slices"
+	"time"
 	"unique"
 )
 
-// Rules are the grants of one key, as little of them as deciding needs, for a key that has few.
+// Rules are the grants of one key in little memory, sorted by id, for a key that has few.
 // They never change, and may be asked by many goroutines.
 type Rules []rule
 
-// rule is one grant. Many keys have grants for the same few principals, whose keys they share.
+// rule is one grant. Many keys have grants for the same few principals, which they share.
 type rule struct {
-	grantee    unique.Handle[string]
-	limits     *limits // nil where there are none, as mostly
-	operations operations
-	id         [32]byte
-	same       fingerprint // of a grant with a name
+	grantee, retiring unique.Handle[Party]
+	issuer            unique.Handle[string]
+	name              string
+	limits            *limits // nil where there are none, as mostly
+	created           int64   // Unix milliseconds
+	operations        operations
+	id                [32]byte
+	same              fingerprint // of a grant with a name
 }
 
 // limits are what constrains a grant.
@@ -50,12 +56,22 @@ func bit(operation string) operations {
 	return 1 << i
 }
 
+// list returns the names of a set of operations, sorted.
+func (o operations) list() []string {
+	names := make([]string, 0, bits.OnesCount32(uint32(o)))
+	for ; o != 0; o &= o - 1 {
+		names = append(names, everyOperation[bits.TrailingZeros32(uint32(o))])
+	}
+	return names
+}
+
 // NewRules returns the rules of grants. It fails when one has an id that is none of ours.
 func NewRules(grants []*Grant) (Rules, error) {
 	rules := make(Rules, len(grants))
 	for i, g := range grants {
 		r := &rules[i]
-		r.grantee = unique.Make(g.Grantee.Key())
+		r.grantee, r.retiring, r.issuer = unique.Make(g.Grantee), unique.Make(g.Retiring), unique.Make(g.Issuer)
+		r.name, r.created = g.Name, g.Created.UnixMilli()
 		if g.Constrained() {
 			r.limits = &limits{g.Equals, g.Subset, g.Source}
 		}
@@ -72,18 +88,44 @@ func NewRules(grants []*Grant) (Rules, error) {
 			return nil, err
 		}
 	}
-	return rules, nil
+	return rules.sorted(), nil
 }
 
-// Without returns the rules of all grants but those with some ids.
-func (rs Rules) Without(ids map[string]bool) Rules {
-	var rest Rules
+func (rs Rules) sorted() Rules {
+	slices.SortFunc(rs, func(a, b rule) int { return bytes.Compare(a.id[:], b.id[:]) })
+	return rs
+}
+
+// Replace returns the rules of all grants but those with some ids, and others.
+func (rs Rules) Replace(ids map[string]bool, others Rules) Rules {
+	all := make(Rules, 0, len(rs)+len(others))
+	var text [2 * len(rule{}.id)]byte
 	for i := range rs {
-		if !ids[hex.EncodeToString(rs[i].id[:])] {
-			rest = append(rest, rs[i])
+		if hex.Encode(text[:], rs[i].id[:]); !ids[string(text[:])] {
+			all = append(all, rs[i])
 		}
 	}
-	return rest
+	return append(all, others...).sorted()
+}
+
+// Grants returns the grants, sorted by id. They share what is equal.
+func (rs Rules) Grants() []*Grant {
+	all, grants := make([]Grant, len(rs)), make([]*Grant, len(rs))
+	for i := range rs {
+		r, g := &rs[i], &all[i]
+		g.ID, g.Name, g.Created = hex.EncodeToString(r.id[:]), r.name, time.UnixMilli(r.created).UTC()
+		g.Grantee, g.Retiring, g.Issuer = r.grantee.Value(), r.retiring.Value(), r.issuer.Value()
+		if r.limits != nil {
+			g.Equals, g.Subset, g.Source = r.limits.equals, r.limits.subset, r.limits.source
+		}
+		if i > 0 && rs[i-1].operations == r.operations {
+			g.Operations = all[i-1].Operations
+		} else {
+			g.Operations = r.operations.list()
+		}
+		grants[i] = g
+	}
+	return grants
 }
 
 // Find returns the id of a grant to the party with this key that allows the request, or "".
@@ -91,7 +133,7 @@ func (rs Rules) Find(grantee string, r *Request) string {
 	op := bit(r.Operation)
 	for i := range rs {
 		rule := &rs[i]
-		if rule.operations&op != 0 && rule.grantee.Value() == grantee && rule.limits.permit(r) {
+		if rule.operations&op != 0 && rule.grantee.Value().Key() == grantee && rule.limits.permit(r) {
 			return hex.EncodeToString(rule.id[:])
 		}
 	}
