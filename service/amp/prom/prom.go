@@ -327,6 +327,7 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 			return refused, nil
 		}
 		defer a.queries.leave()
+		guests.beside(a, time.Now())
 		q.turn.later(ctx, processors())
 		defer q.turn.end()
 		q.turn.own = apart.Lowers

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/strongroom/strongroom/service/amp/apart"
 )
@@ -46,6 +47,39 @@ const (
 
 // processors are the turns of the program: one less than it has threads, where it has more than one.
 var processors = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} })
+
+// lanes are those of long writes beside another workspace, which compute on one processor less: what a write does before and after its turn,
+// from TLS to the garbage it leaves, takes about as long again.
+var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-2)} })
+
+// alone is for how long a workspace is alone again when another has asked for something: it may have all processors then.
+const alone = time.Second
+
+// company knows which two workspaces have come last.
+type company struct {
+	mu             sync.Mutex
+	newest, before visit
+}
+
+// visit is a request of a workspace. It does not keep it from being closed and forgotten.
+type visit struct {
+	by weak.Pointer[API]
+	at time.Time
+}
+
+var guests company
+
+// beside notes a request of a workspace and reports whether it is beside another's.
+func (c *company) beside(a *API, now time.Time) bool {
+	by := weak.Make(a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.newest.by != by {
+		c.before = c.newest
+	}
+	c.newest = visit{by, now}
+	return c.before.by != by && now.Sub(c.before.at) < alone
+}
 
 // take waits for a turn and reports whether it is one, which must be given back.
 func (t *turns) take(ctx context.Context, queue int) bool {

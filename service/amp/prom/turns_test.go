@@ -93,6 +93,25 @@ func TestTurnsAreNotForEver(t *testing.T) {
 	})
 }
 
+// TestCompany has two workspaces come by turns, and one alone.
+func TestCompany(t *testing.T) {
+	var c company
+	one, two, at := new(API), new(API), time.Unix(1, 0)
+	for i, step := range []struct {
+		a     *API
+		after time.Duration
+		want  bool
+	}{
+		{one, 0, false}, {one, time.Millisecond, false}, {two, time.Millisecond, true}, {two, time.Millisecond, true}, {one, alone - 2, true},
+		{one, time.Millisecond, false}, {one, alone, false}, {two, alone, false}, {two, time.Millisecond, false}, {one, time.Millisecond, true},
+	} {
+		at = at.Add(step.after)
+		if got := c.beside(step.a, at); got != step.want {
+			t.Errorf("step %d: beside another: %t, want %t", i, got, step.want)
+		}
+	}
+}
+
 // TestTurnLater has one compute for a while without a turn, and then wait for one as all others do.
 func TestTurnLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -99,11 +99,15 @@ func (a *API) begin(ctx context.Context, size int) (*write, *Answer) {
 	if err := a.writes.enter(ctx); err != nil {
 		return nil, plain(http.StatusServiceUnavailable, err.Error()).later(1)
 	}
+	beside := guests.beside(a, time.Now())
 	w := &write{api: a, limits: l}
-	w.leave = sync.OnceFunc(func() { w.turn.end(); a.writes.leave() })
+	w.leave = sync.OnceFunc(func() { w.turn.end(); w.lane.end(); a.writes.leave() })
 	if size <= maxLight {
 		w.turn.later(ctx, processors())
 		return w, nil
+	}
+	if beside {
+		w.lane.begin(ctx, lanes())
 	}
 	w.turn.begin(ctx, processors())
 	return w, nil
