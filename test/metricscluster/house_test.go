@@ -364,3 +364,48 @@ func TestClusterAway(t *testing.T) {
 		t.Errorf("the answer does not say why: %s", text)
 	}
 }
+
+// TestA11_BothSidesOfTheTrafficToAClusterAreProven has a house speak to a cluster over TLS in which each proves who it is, and to none that
+// does not.
+func TestA11_BothSidesOfTheTrafficToAClusterAreProven(t *testing.T) {
+	f := New(t, t.TempDir()) // asks for a certificate of its authority
+	file := backend(t, f.Certificates, f.URL, f.Overrides, "timeout: 20s\n")
+	h := house.Start(t, "--metrics-backend", file)
+	workspace := h.AsAdmin().NewWorkspace(t, "")
+	write := func() (int, string) { return clientOf(t, h, h.Admin, workspace).write("up", 1) }
+	code, text := write()
+	if code != 200 || len(f.Asked("/api/v1/push")) != 1 {
+		t.Fatalf("a write: status %d %s, and %d reached the cluster", code, text, len(f.Asked("/api/v1/push")))
+	}
+
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strangers := NewCertificates(t, t.TempDir())
+	for _, c := range []struct{ what, from, to string }{
+		{"with a certificate that the cluster does not know", "certificate: " + f.Certificates.Client + "\nkey: " + f.ClientKey, "certificate: " + f.Stranger + "\nkey: " + f.StrangerKey},
+		{"to a cluster that the house does not know", "[" + f.Authority + "]", "[" + strangers.Authority + "]"},
+		{"to a cluster that asks for no certificate", f.URL, f.Careless(t, f).URL},
+	} {
+		h.Stop()
+		if err := os.WriteFile(file, bytes.ReplaceAll(whole, []byte(c.from), []byte(c.to)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.Restart()
+		code, text := write()
+		clientOf(t, h, h.Admin, workspace).wantError(503, "a write "+c.what, code, text)
+		if n := len(f.Asked("/api/v1/push")); n != 1 {
+			t.Errorf("%s: %d writes reached the cluster", c.what, n-1)
+		}
+	}
+
+	h.Stop()
+	plain := bytes.ReplaceAll(whole, []byte("https://"), []byte("http://"))
+	if err := os.WriteFile(file, plain, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := h.Run("serve", "--listen", "127.0.0.1:0", "--metrics", "off", "--metrics-backend", file); err == nil || !strings.Contains(text, "is not an address such as https://") {
+		t.Errorf("a cluster without TLS: %v\n%s", err, text)
+	}
+}
