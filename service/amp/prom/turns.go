@@ -156,7 +156,12 @@ func (t *turn) begin(ctx context.Context, of *turns) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.of, t.ctx = of, ctx
-	t.held, t.since = of.take(ctx, fresh), time.Now()
+	t.wait(fresh)
+}
+
+// wait waits for a turn in one of the queues. The caller holds mu.
+func (t *turn) wait(queue int) {
+	t.held, t.since = t.of.take(t.ctx, queue), time.Now()
 	t.sliced = t.since
 }
 
@@ -176,15 +181,13 @@ func (t *turn) next(now time.Time) (yield bool) {
 	case t.of == nil:
 	case t.owed && now.Sub(t.since) >= light:
 		t.owed = false
-		t.held, t.since = t.of.take(t.ctx, fresh), time.Now()
-		t.sliced = t.since
+		t.wait(fresh)
 	case t.owed:
 	case t.of.waiting.Load() > 0 && now.Sub(t.since) >= quantum:
 		if t.held {
 			t.of.give()
 		}
-		t.held, t.since = t.of.take(t.ctx, again), time.Now()
-		t.sliced = t.since
+		t.wait(again)
 	case now.Sub(t.sliced) >= t.slice():
 		t.sliced, yield = now, true
 	}
