@@ -43,10 +43,11 @@ func putAlias(tx store.Tx, h home, name string, created, updated time.Time) erro
 	if len(have) >= maxAliases {
 		return api.LimitExceededException("Limit of %d aliases for %s exceeded.", maxAliases, h.arn())
 	}
-	if err := tx.Put([]byte(h.under(namesTag, name)), nil); err != nil {
+	a := &aliasRecord{Key: h.id, Created: created, Updated: updated}
+	if err := write(tx, h.under(namesTag, name), a); err != nil {
 		return err
 	}
-	return write(tx, aliasPath(h.region, h.account, name), &aliasRecord{Key: h.id, Created: created, Updated: updated})
+	return write(tx, aliasPath(h.region, h.account, name), a)
 }
 
 // UpdateAlias points an alias to another key. Checks 0 and 2 of its target are the key that
@@ -105,7 +106,7 @@ func takeAlias(tx store.Tx, h home, name string) (aliasRecord, error) {
 func (s *Service) ListAliases(ctx context.Context, in *api.ListAliasesInput) (*api.ListAliasesOutput, error) {
 	c := call.From(ctx)
 	of := home{region: c.Region, account: c.Principal.Account}
-	prefix := aliasPath(of.region, of.account, "")
+	var e *entry
 	if in.KeyId != nil {
 		f, err := s.resolve(ctx, c, *in.KeyId, ownKey)
 		if err != nil {
@@ -114,35 +115,37 @@ func (s *Service) ListAliases(ctx context.Context, in *api.ListAliasesInput) (*a
 		if f.entry == nil {
 			return nil, noSuchKey(f.typed())
 		}
-		of, prefix = f.home, f.under(namesTag, "")
+		e, of = f.entry, f.home
 	}
 	p, err := s.page("ListAliases", of, in.Marker, in.Limit, 50, 100)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListAliasesOutput{Aliases: []api.AliasListEntry{}}
-	err = p.scan(ctx, s, prefix, func(r store.Reader, name string, value []byte) error {
-		a, err := aliasEntry(r, of, name, value)
-		out.Aliases = append(out.Aliases, a)
-		return err
-	})
+	if e != nil {
+		for _, a := range e.aliases {
+			if p.take(a.name) {
+				out.Aliases = append(out.Aliases, aliasEntry(of, a.name, a.record(e.id)))
+			}
+		}
+	} else {
+		err = p.scan(ctx, s, aliasPath(of.region, of.account, ""), func(_ store.Reader, name string, value []byte) error {
+			var a aliasRecord
+			if err := json.Unmarshal(value, &a); err != nil {
+				return internal("alias: %w", err)
+			}
+			out.Aliases = append(out.Aliases, aliasEntry(of, name, a))
+			return nil
+		})
+	}
 	out.NextMarker, out.Truncated = p.marker()
 	return out, err
 }
 
-// aliasEntry returns what a listing tells of an alias. value is its record, or empty.
-func aliasEntry(r store.Reader, of home, name string, value []byte) (e api.AliasListEntry, err error) {
-	var a aliasRecord
-	if len(value) > 0 {
-		err = json.Unmarshal(value, &a)
-	} else {
-		a, err = read[aliasRecord](r, aliasPath(of.region, of.account, name))
-	}
-	if err != nil {
-		return e, internal("alias: %w", err)
-	}
+// aliasEntry returns what a listing tells of an alias.
+func aliasEntry(of home, name string, a aliasRecord) api.AliasListEntry {
 	return api.AliasListEntry{
 		AliasName: &name, AliasArn: wire.Ptr(aliasARN(of.region, of.account, name)), TargetKeyId: &a.Key,
 		CreationDate: &a.Created, LastUpdatedDate: &a.Updated,
-	}, nil
+	}
 }

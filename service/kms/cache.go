@@ -35,7 +35,7 @@ type entry struct {
 	record
 	arn      string
 	policy   *policy.Document
-	aliases  []string            // sorted
+	aliases  []alias             // sorted by name
 	grants   int                 // how many there are, of all grantees
 	rules    grant.Rules         // the grants themselves; nil when there are more than maxRules
 	material *key.Material       // that encrypts; nil while it is missing
@@ -146,7 +146,7 @@ func (s *Service) loadKey(r store.Reader, storeKey []byte) (*entry, error) {
 	if e.rules, err = loadRules(r, h, e.grants); err != nil {
 		return nil, err
 	}
-	if e.aliases, err = aliasesOf(r, h); err != nil {
+	if e.aliases, err = loadAliases(r, h); err != nil {
 		return nil, err
 	}
 	if rec.holds(rec.Version) {
@@ -184,11 +184,6 @@ func share[T ~string](text *T, by ...T) {
 			return
 		}
 	}
-}
-
-// aliasesOf returns the names of the aliases of a key, sorted.
-func aliasesOf(r store.Reader, h home) ([]string, error) {
-	return store.KeysBelow(r, []byte(h.under(namesTag, "")), 0)
 }
 
 func loadAlias(r store.Reader, storeKey []byte) (string, error) {

@@ -83,7 +83,7 @@ func (c *conditions) ofKey(name string) policy.Values {
 	}
 	switch name {
 	case "resourcealiases":
-		return policy.Many(c.key.aliases)
+		return policy.Many(aliasNames(c.key.aliases))
 	case "keyspec":
 		return policy.One(string(c.key.Spec))
 	case "keyusage":

@@ -60,6 +60,7 @@
 // # Map
 //
 //	service.go       Open, the Service, and what it keeps in memory
+//	alias.go         the aliases of a key, as they are kept with it
 //	names.go         the names of keys and aliases, and the keys of the store's records
 //	record.go        the record of a key; changes to it
 //	cache.go         records as the hot path needs them

@@ -267,6 +267,47 @@ func TestAliases(t *testing.T) {
 	fails[api.EncryptOutput](h, who, &api.EncryptInput{KeyId: name, Plaintext: []byte("x")}, "NotFoundException", "")
 }
 
+// TestListAliasesPages lists the aliases of an account and those of one key by pages, which are not to be exchanged.
+func TestListAliasesPages(t *testing.T) {
+	h := open(t)
+	a, b, who := h.newKey(), h.newKey(), admin(t)
+	var all, ofA []string
+	for i := range 9 {
+		k, name := a, fmt.Sprint("alias/", i)
+		if i%3 == 0 {
+			k = b
+		} else {
+			ofA = append(ofA, name)
+		}
+		all = append(all, name)
+		must[api.CreateAliasOutput](h, who, &api.CreateAliasInput{AliasName: &name, TargetKeyId: k.KeyId})
+	}
+	list := func(in *api.ListAliasesInput) (names []string) {
+		for in.Limit = wire.Ptr[int32](2); ; {
+			out := must[api.ListAliasesOutput](h, who, in)
+			for _, entry := range out.Aliases {
+				names = append(names, *entry.AliasName)
+			}
+			if !*out.Truncated {
+				return names
+			}
+			if len(out.Aliases) != 2 || len(names) > 9 {
+				t.Fatalf("page of %d", len(out.Aliases))
+			}
+			in.Marker = out.NextMarker
+		}
+	}
+	ofKey := &api.ListAliasesInput{KeyId: a.KeyId}
+	if got := list(ofKey); !slices.Equal(got, ofA) {
+		t.Errorf("of the key are %v, want %v", got, ofA)
+	}
+	if got := list(&api.ListAliasesInput{}); !slices.Equal(got, all) {
+		t.Errorf("all are %v, want %v", got, all)
+	}
+	fails[api.ListAliasesOutput](h, who, &api.ListAliasesInput{Marker: ofKey.Marker}, "InvalidMarkerException", "")
+	fails[api.ListAliasesOutput](h, who, &api.ListAliasesInput{Marker: ofKey.Marker, KeyId: b.KeyId}, "InvalidMarkerException", "")
+}
+
 func TestAliasRefusals(t *testing.T) {
 	h := open(t)
 	k, who := h.newKey(), admin(t)

@@ -16,7 +16,7 @@ import (
 //	b region account key version                a backing key, wrapped; version has 10 digits
 //	m region material                           where material is: account key version
 //	a region account alias                      an alias: aliasRecord, as JSON
-//	n region account key alias                  the aliases of a key; empty
+//	n region account key alias                  the aliases of a key: their records again (older ones are empty)
 //	g region account key grant                  a grant: grant.Grant, as JSON
 //	e region account key grantee grant          the grants of a grantee; empty (older ones hold the same JSON)
 //	i region account key fingerprint            a grant by what it says, when it has a name: its id

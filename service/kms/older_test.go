@@ -3,6 +3,7 @@ package kms
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 
 	api "github.com/strongroom/strongroom/api/kms"
@@ -60,5 +61,30 @@ func TestOlderGranteeRecords(t *testing.T) {
 	}
 	if err := use(); !wire.IsCode(err, "AccessDeniedException") {
 		t.Errorf("got %v, want AccessDeniedException", err)
+	}
+}
+
+// TestOlderAliasRecords has an alias whose record below its key is empty, as it was before: it is listed with its times.
+func TestOlderAliasRecords(t *testing.T) {
+	h := open(t)
+	k, who := h.newKey(), admin(t)
+	at := home{region, account, *k.KeyId}
+	for _, name := range []string{"alias/older", "alias/newer"} {
+		must[api.CreateAliasOutput](h, who, &api.CreateAliasInput{AliasName: &name, TargetKeyId: k.KeyId})
+	}
+	list := func() []api.AliasListEntry {
+		return must[api.ListAliasesOutput](h, who, &api.ListAliasesInput{KeyId: k.KeyId}).Aliases
+	}
+	before := list()
+	if err := h.update(t.Context(), func(tx store.Tx) error {
+		return tx.Put([]byte(at.under(namesTag, "alias/older")), nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if after := list(); len(before) != 2 || before[0].CreationDate.IsZero() || !reflect.DeepEqual(after, before) {
+		t.Errorf("listed %+v, before %+v", after, before)
+	}
+	if all := must[api.ListAliasesOutput](h, who, &api.ListAliasesInput{}).Aliases; !reflect.DeepEqual(all, before) {
+		t.Errorf("all are %+v, of the key %+v", all, before)
 	}
 }

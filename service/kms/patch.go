@@ -53,7 +53,7 @@ func (s *Service) patchKey(r store.Reader, storeKey []byte, old *entry, changed 
 		}
 	}
 	if c.aliases {
-		if e.aliases, err = aliasesOf(r, e.home); err != nil {
+		if e.aliases, err = loadAliases(r, e.home); err != nil {
 			return nil, false, err
 		}
 	}
