@@ -13,20 +13,26 @@ import (
 // They never change, and may be asked by many goroutines.
 type Rules []rule
 
-// rule is one grant. Many keys have grants for the same few principals, which they share.
+// rule is one grant, in 64 bytes with two pointers: a house may have a million, which the collector looks at again
+// and again. Many keys have grants by and for the same few principals, which they share.
 type rule struct {
-	grantee, retiring unique.Handle[Party]
-	issuer            unique.Handle[string]
-	name              string
-	limits            *limits // nil where there are none, as mostly
-	created           int64   // Unix milliseconds
-	operations        operations
-	id                [32]byte
-	same              fingerprint // of a grant with a name
+	sides      unique.Handle[sides]
+	special    *special // nil where there is nothing, as mostly
+	created    int64    // Unix milliseconds
+	operations operations
+	id         [32]byte
 }
 
-// limits are what constrains a grant.
-type limits struct {
+// sides are whom a grant is about.
+type sides struct {
+	grantee, retiring unique.Handle[Party]
+	issuer            unique.Handle[string]
+}
+
+// special is what only some grants have: a name, and what constrains them.
+type special struct {
+	name           string
+	same           fingerprint // of a grant with a name
 	equals, subset map[string]string
 	source         string
 }
@@ -70,13 +76,13 @@ func NewRules(grants []*Grant) (Rules, error) {
 	rules := make(Rules, len(grants))
 	for i, g := range grants {
 		r := &rules[i]
-		r.grantee, r.retiring, r.issuer = unique.Make(g.Grantee), unique.Make(g.Retiring), unique.Make(g.Issuer)
-		r.name, r.created = g.Name, g.Created.UnixMilli()
-		if g.Constrained() {
-			r.limits = &limits{g.Equals, g.Subset, g.Source}
+		r.sides = unique.Make(sides{unique.Make(g.Grantee), unique.Make(g.Retiring), unique.Make(g.Issuer)})
+		r.created = g.Created.UnixMilli()
+		if g.Name != "" || g.Constrained() {
+			r.special = &special{name: g.Name, equals: g.Equals, subset: g.Subset, source: g.Source}
 		}
 		if g.Name != "" {
-			r.same = short(g)
+			r.special.same = short(g)
 		}
 		for _, op := range g.Operations {
 			r.operations |= bit(op)
@@ -113,10 +119,11 @@ func (rs Rules) Grants() []*Grant {
 	all, grants := make([]Grant, len(rs)), make([]*Grant, len(rs))
 	for i := range rs {
 		r, g := &rs[i], &all[i]
-		g.ID, g.Name, g.Created = hex.EncodeToString(r.id[:]), r.name, time.UnixMilli(r.created).UTC()
-		g.Grantee, g.Retiring, g.Issuer = r.grantee.Value(), r.retiring.Value(), r.issuer.Value()
-		if r.limits != nil {
-			g.Equals, g.Subset, g.Source = r.limits.equals, r.limits.subset, r.limits.source
+		g.ID, g.Created = hex.EncodeToString(r.id[:]), time.UnixMilli(r.created).UTC()
+		of := r.sides.Value()
+		g.Grantee, g.Retiring, g.Issuer = of.grantee.Value(), of.retiring.Value(), of.issuer.Value()
+		if s := r.special; s != nil {
+			g.Name, g.Equals, g.Subset, g.Source = s.name, s.equals, s.subset, s.source
 		}
 		if i > 0 && rs[i-1].operations == r.operations {
 			g.Operations = all[i-1].Operations
@@ -133,7 +140,7 @@ func (rs Rules) Find(grantee string, r *Request) string {
 	op := bit(r.Operation)
 	for i := range rs {
 		rule := &rs[i]
-		if rule.operations&op != 0 && rule.grantee.Value().Key() == grantee && rule.limits.permit(r) {
+		if rule.operations&op != 0 && rule.sides.Value().grantee.Value().Key() == grantee && rule.special.permit(r) {
 			return hex.EncodeToString(rule.id[:])
 		}
 	}
@@ -147,7 +154,7 @@ func (rs Rules) Same(g *Grant) string {
 	}
 	same := short(g)
 	for i := range rs {
-		if rs[i].same == same {
+		if s := rs[i].special; s != nil && s.name != "" && s.same == same {
 			return hex.EncodeToString(rs[i].id[:])
 		}
 	}
@@ -159,6 +166,6 @@ func short(g *Grant) fingerprint {
 	return fingerprint(sum[:])
 }
 
-func (l *limits) permit(r *Request) bool {
-	return l == nil || permits(l.equals, l.subset, l.source, r)
+func (s *special) permit(r *Request) bool {
+	return s == nil || permits(s.equals, s.subset, s.source, r)
 }
