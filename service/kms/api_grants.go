@@ -207,7 +207,7 @@ func (s *Service) sameGrant(tx store.Tx, h home, g *grant.Grant) (string, error)
 	if g.Name == "" {
 		return "", nil
 	}
-	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok && len(e.rules) == e.grants {
+	if e, ok := s.keys.Peek(tx, h.path(keyTag)); ok && e.holdsGrants() {
 		return e.rules.Same(g), nil
 	}
 	id, err := tx.Get([]byte(samePath(h, g)))

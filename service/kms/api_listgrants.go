@@ -52,7 +52,7 @@ func (s *Service) ListGrants(ctx context.Context, in *api.ListGrantsInput) (*api
 
 // grantsOn returns the grants of a page: all of the key's, or those of one grantee. Those of a key that has few are in memory.
 func (s *Service) grantsOn(ctx context.Context, p *page, e *entry, grantee string) (grants []*grant.Grant, err error) {
-	if len(e.rules) == e.grants {
+	if e.holdsGrants() {
 		for _, g := range e.rules.Grants() {
 			if (grantee == "" || g.Grantee.Key() == grantee) && p.take(g.ID) {
 				grants = append(grants, g)

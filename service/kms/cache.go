@@ -42,6 +42,9 @@ type entry struct {
 	use      atomic.Pointer[use] // where its uses are noted; nil before the first
 }
 
+// holdsGrants reports whether all grants of the key are in its rules.
+func (e *entry) holdsGrants() bool { return len(e.rules) == e.grants }
+
 // place says where key material is.
 type place struct {
 	home

@@ -89,7 +89,7 @@ func patchGrants(r store.Reader, e *entry, ids map[string]bool) (err error) {
 	if err != nil {
 		return internal("grants of %s: %w", e.arn, err)
 	}
-	if e.rules = few.Replace(ids, newer); len(e.rules) == e.grants {
+	if e.rules = few.Replace(ids, newer); e.holdsGrants() {
 		return nil
 	}
 	e.rules, err = loadRules(r, e.home, e.grants)
