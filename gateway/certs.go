@@ -75,6 +75,9 @@ func OpenAuthority(dir string, root Wrapper, names []string) (*Authority, error)
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local certificate authority: %w", err)
 	}
+	if err := durable.Sweep(dir); err != nil {
+		return nil, fmt.Errorf("local certificate authority: %w", err)
+	}
 	path := filepath.Join(dir, caSealFile)
 	wrapped, err := os.ReadFile(path)
 	var a *Authority

@@ -36,6 +36,20 @@ func leaf(t *testing.T, a *Authority) *x509.Certificate {
 	return c.Leaf
 }
 
+// TestAuthoritySweeps opens a folder in which a write was killed in the middle.
+func TestAuthoritySweeps(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	path := filepath.Join(dir, "."+caSealFile+".tmp-1")
+	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", path, err)
+	}
+}
+
 func TestAuthority(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir)

@@ -103,3 +103,24 @@ func TestCredentialsUntilTheyAreShown(t *testing.T) {
 		return nil
 	})
 }
+
+// TestWhatACrashLeftIsSwept takes the lock of a data directory in which a write of the seal file was killed in the middle.
+func TestWhatACrashLeftIsSwept(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"." + sealName + ".tmp-1", sealName} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := lockData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	if left, err := filepath.Glob(filepath.Join(dir, ".*.tmp-*")); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, sealName)); err != nil {
+		t.Error(err)
+	}
+}

@@ -112,7 +112,8 @@ func serve(cmd *cobra.Command, cfg *config, log *slog.Logger) (err error) {
 	return errors.Join(h.serve(ctx, listener), h.record(context.WithoutCancel(ctx), "Stop", "", nil))
 }
 
-// lockData makes the data directory if it is not there, and takes its lock.
+// lockData makes the data directory if it is not there, takes its lock, and removes what a crash in the middle of
+// a write has left in it.
 func lockData(dir string) (*durable.Lock, error) {
 	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
@@ -120,6 +121,9 @@ func lockData(dir string) (*durable.Lock, error) {
 	lock, err := durable.LockDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := durable.Sweep(dir); err != nil {
+		return nil, fmt.Errorf("data directory: %w", errors.Join(err, lock.Release()))
 	}
 	return lock, nil
 }
