@@ -18,7 +18,7 @@ const module = "github.com/strongroom/strongroom/"
 // lower floors only; two packages of one floor never import each other. A name ending
 // in /* stands for every package below the folder. The first line that fits a package counts.
 const floors = `
-	secret machine outbound
+	secret machine outbound sensitive
 	arn durable pkcs11/frame runner/sandbox
 	pkcs11
 	service/s3/checksum
