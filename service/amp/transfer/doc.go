@@ -20,4 +20,5 @@
 //	import.go      step after step, and the note of how far it came
 //	missing.go     what a step that was sent twice has not brought in
 //	export.go      remote read into blocks
+//	ask.go         questions to the HTTP API, for package discover
 package transfer

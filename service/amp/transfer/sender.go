@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -104,13 +105,24 @@ func (w *Workspace) write(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
+	return persist(ctx, math.MaxInt, func(ctx context.Context) (time.Duration, error) { return w.once(ctx, body) })
+}
+
+// persist sends a request until it is answered, or refused, has failed more often than failures says, or patience ends. An answer that the workspace is
+// asked too often is no failure.
+func persist(ctx context.Context, failures int, send func(context.Context) (after time.Duration, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 30*time.Second) {
-		after, err := w.once(ctx, body)
+		after, err := send(ctx)
 		var no *refusal
 		if err == nil || errors.As(err, &no) {
 			return err
+		}
+		if !errors.Is(err, errOften) {
+			if failures--; failures < 0 {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -119,6 +131,9 @@ func (w *Workspace) write(ctx context.Context, r *request) error {
 		}
 	}
 }
+
+// errOften says that a workspace is asked more often than its quotas allow.
+var errOften = errors.New("429 Too Many Requests")
 
 // once sends a request. An error that is no *refusal may be over when it is sent again, after some time.
 func (w *Workspace) once(ctx context.Context, body []byte) (after time.Duration, err error) {
@@ -129,20 +144,32 @@ func (w *Workspace) once(ctx context.Context, body []byte) (after time.Duration,
 	q.Header.Set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request")
 	q.Header.Set("Content-Encoding", "snappy")
 	q.Header.Set("X-Prometheus-Remote-Write-Version", "2.0.0")
-	a, err := w.Client.Do(q)
+	a, after, err := w.send(q)
 	if err != nil {
-		return 0, err
+		return after, err
+	}
+	_ = a.Body.Close() // it was taken, whatever follows
+	return 0, nil
+}
+
+// send sends a request and returns the answer where it was granted; the caller closes its body.
+func (w *Workspace) send(q *http.Request) (_ *http.Response, after time.Duration, err error) {
+	a, err := w.Client.Do(q)
+	if err != nil || a.StatusCode/100 == 2 {
+		return a, 0, err
 	}
 	defer a.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(a.Body, maxRefusal))
 	switch {
-	case a.StatusCode/100 == 2:
-		return 0, nil
-	case a.StatusCode == http.StatusTooManyRequests || a.StatusCode/100 == 5:
-		seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
-		return time.Duration(min(max(seconds, 0), 60)) * time.Second, errors.Join(fmt.Errorf("%s %s", a.Status, oneLine(text)), err)
+	case a.StatusCode == http.StatusTooManyRequests:
+		err = errors.Join(fmt.Errorf("%w %s", errOften, oneLine(text)), err)
+	case a.StatusCode/100 == 5:
+		err = errors.Join(fmt.Errorf("%s %s", a.Status, oneLine(text)), err)
+	default:
+		return nil, 0, &refusal{a.StatusCode, oneLine(text), written(a.Header)}
 	}
-	return 0, &refusal{a.StatusCode, oneLine(text), written(a.Header)}
+	seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
+	return nil, time.Duration(min(max(seconds, 0), 60)) * time.Second, err
 }
 
 // written is how many samples an answer says that it took.
