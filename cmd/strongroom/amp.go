@@ -16,16 +16,17 @@ import (
 	"github.com/strongroom/strongroom/service/amp/transfer"
 )
 
-// ampCommand moves series into and out of workspaces of Managed Prometheus.
+// ampCommand moves series into and out of workspaces of Managed Prometheus, and looks what is in them.
 func ampCommand() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "amp",
-		Short: "Move time series into and out of Managed Prometheus",
-		Long:  "Bring what a Prometheus has stored into a workspace, and write what a workspace holds as blocks that Prometheus reads.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "Move time series into and out of Managed Prometheus, and find sensitive data among them",
+		Long: "Bring what a Prometheus has stored into a workspace, write what a workspace holds as blocks that Prometheus reads, and look for\n" +
+			"sensitive data in the labels of a workspace.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	parent.AddCommand(ampImport(), ampExport())
+	parent.AddCommand(ampImport(), ampExport(), ampDiscover())
 	return parent
 }
 
@@ -165,18 +166,31 @@ func ampWorkspace(cmd *cobra.Command, id string) (*transfer.Workspace, func(stri
 	if !workspaceID.MatchString(id) {
 		return nil, nil, fmt.Errorf("%q is no id of a workspace; one begins with ws-", id)
 	}
+	house, err := ampHouse()
+	if err != nil {
+		return nil, nil, err
+	}
+	return workspaceOf(house, id), sayer(cmd), nil
+}
+
+func workspaceOf(house *remote.House, id string) *transfer.Workspace {
+	return &transfer.Workspace{Client: house.Client("aps"), Address: house.Address("/workspaces/" + url.PathEscape(id))}
+}
+
+// sayer tells how it goes on the error output.
+func sayer(cmd *cobra.Command) func(string, ...any) {
+	return func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
+}
+
+// ampHouse is the house that the environment names.
+func ampHouse() (*remote.House, error) {
 	cfg, err := cli.HouseOf(os.Getenv)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if cfg.Endpoint == "" {
-		return nil, nil, errors.New(`AWS_ENDPOINT_URL does not say which house: eval "$(strongroom env)" does, on the machine of the house`)
+		return nil, errors.New(`AWS_ENDPOINT_URL does not say which house: eval "$(strongroom env)" does, on the machine of the house`)
 	}
 	cfg.Agent = "strongroom-amp"
-	house, err := remote.Open(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	say := func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }
-	return &transfer.Workspace{Client: house.Client("aps"), Address: house.Address("/workspaces/" + url.PathEscape(id))}, say, nil
+	return remote.Open(cfg)
 }

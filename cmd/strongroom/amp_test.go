@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestAmpMistakes calls `strongroom amp import` and `export` in every way that cannot work, and reads what is said. Nothing is asked
+// TestAmpMistakes calls `strongroom amp import`, `export` and `discover` in every way that cannot work, and reads what is said. Nothing is asked
 // of a house meanwhile, and nothing is left behind.
 func TestAmpMistakes(t *testing.T) {
 	scratch := t.TempDir()
@@ -51,6 +51,12 @@ func TestAmpMistakes(t *testing.T) {
 		"--to before --from":     {[]string{"export", "ws-1", dir, "--from", from, "--to", "2026-11-28T08:00:00Z"}, house.URL, "--to is before --from"},
 		"a wrong --match":        {[]string{"export", "ws-1", dir, "--from", from, "--match", "{job="}, house.URL, "--match: "},
 		"export, no workspace":   {[]string{"export", "", dir, "--from", from}, house.URL, "is no id of a workspace"},
+		"discover, two":          {[]string{"discover", "ws-1", "ws-2"}, house.URL, "accepts at most 1 arg(s)"},
+		"discover, a path":       {[]string{"discover", "ws-1/.."}, house.URL, "is no id of a workspace"},
+		"discover, no house":     {[]string{"discover"}, "", "AWS_ENDPOINT_URL does not say which house"},
+		"a wrong --format":       {[]string{"discover", "ws-1", "--format", "xml"}, house.URL, "--format is text or json"},
+		"a wrong --start":        {[]string{"discover", "ws-1", "--start", "today"}, house.URL, "--start: "},
+		"--end before --start":   {[]string{"discover", "ws-1", "--start", from, "--end", "2026-11-28T08:00:00Z"}, house.URL, "--end is before --start"},
 		"export, no house":       {[]string{"export", "ws-1", dir, "--from", from}, "", "AWS_ENDPOINT_URL does not say which house"},
 	} {
 		t.Run(name, func(t *testing.T) {

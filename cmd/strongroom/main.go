@@ -4,7 +4,7 @@
 // This package is the one binary. serve.go starts a house, house.go joins its parts,
 // first.go is what is shown once, services.go is the list of its services, config.go is what an operator can choose,
 // provider.go is how its root key opens, slots.go and rotate.go change that,
-// control.go answers the operator's commands, proton.go moves catalogues of Proton, amp.go moves time series, and backup.go, restore.go and check.go look after
+// control.go answers the operator's commands, proton.go moves catalogues of Proton, amp.go moves time series, discover.go looks for sensitive data among them, and backup.go, restore.go and check.go look after
 // a data directory. The commands that speak to a running house are in package cli.
 package main
 
@@ -40,8 +40,16 @@ func main() {
 	}
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "strongroom:", hint(err))
-		os.Exit(1)
+		os.Exit(status(err))
 	}
+}
+
+// status is the exit status for an error: 1, unless it says another one.
+func status(err error) int {
+	if s := (interface{ ExitStatus() int })(nil); errors.As(err, &s) {
+		return s.ExitStatus()
+	}
+	return 1
 }
 
 // hint adds what to do next to errors whose cure is known.
