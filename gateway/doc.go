@@ -4,7 +4,7 @@
 //
 // # The road
 //
-//	TLS -> accept -> authenticate -> route -> decode -> validate -> target -> authorize -> handle -> record -> encode
+//	TLS -> accept -> authenticate -> route -> decode -> validate -> target -> authorize -> handle -> notice -> record -> encode
 //
 // One value travels, call.Call. Each stage reads what the stages before it wrote and fills its own
 // fields. When a stage fails, the rest up to record are left out: a refusal is recorded and
@@ -18,6 +18,7 @@
 //	target        asks the service what the call acts on: actions, resources, their policies
 //	authorize     decides each of these; everything must be allowed
 //	handle        lets the service do it
+//	notice        looks for sensitive data in names, descriptions and tags that it has changed
 //	record        writes the audit record and waits until it is durable
 //	encode        answers
 //
@@ -50,6 +51,7 @@
 //	body.go        request bodies: limits, pace, checks
 //	authorize.go, conditions.go  what is decided, and the global condition keys
 //	handle.go      target, handle, and what happens when a handler panics
+//	notice.go      what a record warns of
 //	inside.go      calls of services on services
 //	record.go      the audit record, and whose trail it belongs to
 //	answer.go, id.go             answers and errors in the words of each protocol

@@ -28,12 +28,13 @@ var road = []stage{
 	{name: "target", run: target},
 	{name: "authorize", run: authorize},
 	{name: "handle", run: handle},
+	{name: "notice", run: notice},
 	{name: "record", run: record, always: true},
 	{name: "encode", run: encode, always: true},
 }
 
 // inner is the part of the road that a call from inside the house takes.
-var inner = road[4:9]
+var inner = road[4:10]
 
 // passage is a call on its way: the Call, and what only the gateway needs to know of it. It is
 // one allocation, and belongs to the goroutine that serves the call.

@@ -150,6 +150,8 @@ type Shape struct {
 
 	rules  atomic.Pointer[rules]  // see validate.go
 	record atomic.Pointer[[]line] // see record.go
+
+	freeMembers atomic.Pointer[[]*Member] // see freeform.go
 }
 
 // Member describes a member of a structure, the element of a list, or the key or
