@@ -11,7 +11,7 @@ import (
 	"github.com/strongroom/strongroom/test/house"
 )
 
-// BenchmarkKMS is Encrypt and GenerateDataKey with everything enforced and a durable,
+// BenchmarkKMS is Encrypt, Decrypt and GenerateDataKey with everything enforced and a durable,
 // chained record of each, against a bare server that verifies the signature and seals once.
 func BenchmarkKMS(b *testing.B) {
 	h := house.Start(b)
@@ -19,9 +19,16 @@ func BenchmarkKMS(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	sealed, err := h.AsAdmin().KMS().Encrypt(context.Background(), &kms.EncryptInput{
+		KeyId: key.KeyMetadata.KeyId, Plaintext: make([]byte, 32), EncryptionContext: map[string]string{"purpose": "bench"},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	ours, bare := of(h), startBare(b, b.TempDir())
 	for _, op := range []struct{ name, body string }{
 		{"Encrypt", fmt.Sprintf(`{"KeyId":%q,"Plaintext":%q,"EncryptionContext":{"purpose":"bench"}}`, *key.KeyMetadata.KeyId, base64.StdEncoding.EncodeToString(make([]byte, 32)))},
+		{"Decrypt", fmt.Sprintf(`{"CiphertextBlob":%q,"EncryptionContext":{"purpose":"bench"}}`, base64.StdEncoding.EncodeToString(sealed.CiphertextBlob))},
 		{"GenerateDataKey", fmt.Sprintf(`{"KeyId":%q,"KeySpec":"AES_256","EncryptionContext":{"purpose":"bench"}}`, *key.KeyMetadata.KeyId)},
 	} {
 		for _, conns := range []int{16, 128} {
