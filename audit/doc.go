@@ -34,15 +34,16 @@
 //	  first position               uint64
 //	  entries                      each: uint32 length, then the entry as in entry.go
 //
-// Integers are big endian. The file is filled with zeros a little ahead of the frames,
-// because overwriting costs the disk less than growing.
+// Integers are big endian. The file is filled with zeros ahead of the frames, because
+// overwriting costs the disk less than growing: a MiB at a time, beside the frames and
+// before it is needed. Only a frame that comes before that is done waits for it.
 //
 // A closed segment has a summary beside it, <number>.sum: what lookups and proofs need
 // of it, sealed under a key derived from the segment's. It can be made again from the
 // segment, and is when it is missing.
 //
 // The files: record.go and call.go are what is recorded; entry.go, frame.go, segment.go
-// are the formats; log.go takes entries and commits them; open.go brings a log back; tree.go
+// are the formats; log.go takes entries and commits them; ahead.go makes room for the next; open.go brings a log back; tree.go
 // is the Merkle tree; summary.go and lookup.go answer what happened; check.go reads and
 // verifies everything.
 package audit

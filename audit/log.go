@@ -49,8 +49,10 @@ type Log struct {
 	commitMu sync.Mutex // held by who writes segments: the committer, Close
 	active   *segment   // nil until the first commit, and after a write that failed
 	written  int64      // where the active segment's frames end
-	zeroed   int64
-	previous header // what the next segment's header says of the one before it
+	zeroed   int64      // to where its file is filled with zeros
+	ahead    *step      // of zeros, under way; nil for none
+	barren   int64      // where no step could be made
+	previous header     // what the next segment's header says of the one before it
 
 	index  sync.RWMutex
 	newest *summary            // of the active segment, growing; nil with it
@@ -228,6 +230,7 @@ func (l *Log) commit() (wrote, closed bool) {
 	l.commitMu.Lock()
 	start := time.Now()
 	b.err = l.write(b)
+	l.prepare()
 	l.commitMu.Unlock()
 	l.pace += (time.Since(start) - l.pace) / 8
 	l.crowded = len(b.entries) > crowd
@@ -270,7 +273,11 @@ func (l *Log) write(b *batch) error {
 	l.index.Unlock()
 
 	sealed := l.active.seal.seal(b.buf, frame, &chain)
+	l.settle(l.written+int64(len(sealed))+4 > l.zeroed)
 	zeroed, err := l.active.writeAt(sealed, l.written, l.zeroed)
+	if err != nil {
+		l.settle(true)
+	}
 	l.index.Lock()
 	defer l.index.Unlock()
 	if err != nil {
@@ -294,7 +301,7 @@ func (l *Log) begin(first Position) error {
 	if err != nil {
 		return err
 	}
-	l.active, l.written, l.zeroed = s, s.start, s.start
+	l.active, l.written, l.zeroed, l.barren = s, s.start, s.start, 0
 	trees := map[string]tree(nil)
 	l.index.Lock()
 	defer l.index.Unlock()
@@ -309,6 +316,7 @@ func (l *Log) begin(first Position) error {
 
 // finish closes the active segment and writes its summary.
 func (l *Log) finish() error {
+	l.settle(true)
 	l.index.RLock()
 	s := l.newest
 	l.index.RUnlock()

@@ -29,7 +29,6 @@ const (
 	maxHeader  = 64 << 10
 	segmentExt = ".seg"
 	summaryExt = ".sum"
-	zeroStep   = 1 << 20 // how much of a segment is filled with zeros at a time
 	keyPurpose = "audit segment"
 )
 
