@@ -10,8 +10,9 @@ import (
 const Lowers = true
 
 const (
-	// niceness gives one that is lowered a tenth of what others get of a processor for which they compete: it goes on, and so does whoever waits for it.
+	// niceness, more than the program has, gives one that is lowered a tenth of what others get of a processor for which they compete: it goes on, and so does whoever waits for it.
 	niceness = 10
+	least    = 19 // of all priorities, as a niceness
 	// turn is how long it computes at once where nobody competes. One whose turn is shorter goes before it when it is woken (Linux 6.12 and
 	// later; before, and as far as the kernel bounds this, niceness alone does that).
 	turn = 100 * time.Millisecond
@@ -25,7 +26,11 @@ func lower(id int) bool {
 	if id == unix.Getpid() {
 		return false
 	}
-	return unix.SchedSetAttr(id, &unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: niceness, Runtime: uint64(turn)}, 0) == nil
+	a, err := unix.SchedGetAttr(id, 0)
+	if err != nil || a.Policy != unix.SCHED_NORMAL {
+		return false
+	}
+	return unix.SchedSetAttr(id, &unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: min(a.Nice+niceness, least), Runtime: uint64(turn)}, 0) == nil
 }
 
 // computed returns the processor time of a thread of this process.
