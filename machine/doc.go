@@ -2,5 +2,6 @@
 //
 //	memory_*.go   how much memory there is
 //	collector.go  how often the garbage collector runs
+//	processors.go on how many processors it computes, and how many threads Go runs for that
 //	turns_*.go    for how long its threads compute before another is let in
 package machine

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strongroom/strongroom/cli"
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/runner/sandbox"
 )
 
@@ -33,10 +34,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if os.Getenv("GOMAXPROCS") == "" {
-		// One more than there are cores: the thread that waits for the disk to sync keeps its
-		// place in the scheduler until the scheduler's monitor takes it away, which it can do
-		// without waking up all the time only where another place is free.
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+		machine.SparePlaces(2)
 	}
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "strongroom:", hint(err))

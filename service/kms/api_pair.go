@@ -2,9 +2,9 @@ package kms
 
 import (
 	"context"
-	"runtime"
 
 	api "github.com/strongroom/strongroom/api/kms"
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/service/kms/key"
 	"github.com/strongroom/strongroom/wire"
 )
@@ -84,4 +84,4 @@ func (s *Service) make(ctx context.Context, fn func() error) error {
 }
 
 // newMakers returns as many places as there may be keys in the making.
-func newMakers() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
+func newMakers() chan struct{} { return make(chan struct{}, max(1, machine.Processors()/2)) }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/service/amp/rcf"
 	"github.com/strongroom/strongroom/service/amp/rules"
 )
@@ -154,7 +154,7 @@ func (c *Config) Check() error {
 type Turns chan struct{}
 
 // NewTurns returns turns for half of the processors.
-func NewTurns() Turns { return make(Turns, max(1, runtime.GOMAXPROCS(0)/2)) }
+func NewTurns() Turns { return make(Turns, max(1, machine.Processors()/2)) }
 
 func (t Turns) take() {
 	if t != nil {

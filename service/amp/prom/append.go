@@ -23,7 +23,6 @@ type write struct {
 	whole  bool   // the handler stops at the first error: samples that are refused must not look so to it
 	epoch  uint64 // of the store, when the request was decoded
 	leave  func()
-	lane   turn // of a long one beside another workspace
 	turn   turn
 
 	exemplars int // in a request of version 2 that upstream takes

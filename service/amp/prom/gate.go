@@ -3,9 +3,10 @@ package prom
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/strongroom/strongroom/machine"
 )
 
 // errTooMany says that so much waits already that more would only wait for nothing.
@@ -20,9 +21,9 @@ type gate struct {
 	waiting []chan struct{} // closed when its turn has come
 }
 
-// atOnce is how many requests of one kind a workspace runs at one moment. With as many as there are processors,
+// atOnce is how many requests of one kind a workspace runs at one moment, one of which may wait for the disk. With as many as there are processors,
 // another workspace's single request still gets half of one, whatever this one does.
-func atOnce() int { return max(2, runtime.GOMAXPROCS(0)) }
+func atOnce() int { return machine.Processors() + 1 }
 
 func newGate(run, wait int) *gate { return &gate{run: run, wait: wait} }
 

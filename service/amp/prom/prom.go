@@ -330,7 +330,7 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 		guests.beside(a, time.Now())
 		q.turn.later(ctx, processors())
 		defer q.turn.end()
-		q.turn.own = apart.Lowers
+		q.turn.own, q.turn.place = apart.Lowers, a.place
 		h = h.WithContext(series.WithPace(h.Context(), q.turn.pass))
 	}
 	k := &keeper{header: http.Header{}}

@@ -9,6 +9,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/strongroom/strongroom/machine"
 	"github.com/strongroom/strongroom/service/amp/apart"
 )
 
@@ -45,12 +46,12 @@ const (
 	maxStreak = 4
 )
 
-// processors are the turns of the program: one less than it has threads, where it has more than one.
-var processors = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} })
+// processors are the turns of the program.
+var processors = sync.OnceValue(func() *turns { return &turns{free: machine.Free()} })
 
-// lanes are those of long writes beside another workspace, which compute on one processor less: what a write does before and after its turn,
+// lanes are those of what computes for long beside another workspace, on one processor less: what a request does before and after its turn,
 // from TLS to the garbage it leaves, takes about as long again.
-var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-2)} })
+var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, machine.Free()-1)} })
 
 // alone is for how long a workspace is alone again when another has asked for something: it may have all processors then.
 const alone = time.Second
@@ -79,6 +80,14 @@ func (c *company) beside(a *API, now time.Time) bool {
 	}
 	c.newest = visit{by, now}
 	return c.before.by != by && now.Sub(c.before.at) < alone
+}
+
+// place returns where a request of a workspace computes that takes long.
+func (a *API) place(now time.Time) *turns {
+	if guests.beside(a, now) {
+		return lanes()
+	}
+	return processors()
 }
 
 // take waits for a turn and reports whether it is one, which must be given back.
@@ -135,6 +144,7 @@ func (t *turns) give() {
 type turn struct {
 	of     *turns
 	ctx    context.Context
+	place  func(time.Time) *turns // where it goes on after a turn, if it is one that takes long; nil for where it is
 	mu     sync.Mutex
 	since  time.Time
 	sliced time.Time
@@ -168,9 +178,14 @@ func (t *turn) wait(queue int) {
 // pass gives way where others wait and the request has computed for a while: other requests, Go's other goroutines, and the kernel's other threads.
 func (t *turn) pass() {
 	if t.next(time.Now()) {
-		runtime.Gosched()
-		apart.Yield()
+		rest()
 	}
+}
+
+// rest lets others have the processor for a moment.
+func rest() {
+	runtime.Gosched()
+	apart.Yield()
 }
 
 // next gives the turn to another, where one waits and it is time, or reports whether the thread is to be given away for a moment.
@@ -183,15 +198,28 @@ func (t *turn) next(now time.Time) (yield bool) {
 		t.owed = false
 		t.wait(fresh)
 	case t.owed:
-	case t.of.waiting.Load() > 0 && now.Sub(t.since) >= quantum:
-		if t.held {
-			t.of.give()
-		}
+	case now.Sub(t.since) >= quantum && t.ends(now):
 		t.wait(again)
 	case now.Sub(t.sliced) >= t.slice():
 		t.sliced, yield = now, true
 	}
 	return yield
+}
+
+// ends gives a turn back that has been long enough, where another waits, or the request has to go on elsewhere. The caller holds mu.
+func (t *turn) ends(now time.Time) bool {
+	to := t.of
+	if t.place != nil && now.Sub(t.sliced) >= t.slice() {
+		to = t.place(now)
+	}
+	if to == t.of && t.of.waiting.Load() == 0 {
+		return false
+	}
+	if t.held {
+		t.of.give()
+	}
+	t.of, t.held = to, false
+	return true
 }
 
 func (t *turn) slice() time.Duration {

@@ -144,3 +144,44 @@ func TestTurnLater(t *testing.T) {
 		}
 	})
 }
+
+// TestTurnMoves has one that computes for long go on elsewhere, and come back.
+func TestTurnMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, lane := &turns{free: 1}, &turns{free: 1}
+		to := all
+		long := turn{place: func(time.Time) *turns { return to }}
+		at := func(want *turns) {
+			t.Helper()
+			if long.of != want || !long.held || all.free+lane.free != 1 || want.free != 0 {
+				t.Fatalf("it has no turn where it should, or another: %d and %d are free", all.free, lane.free)
+			}
+		}
+		long.begin(t.Context(), all)
+		to = lane
+		long.pass() // it has computed for no time at all
+		at(all)
+		time.Sleep(quantum)
+		long.pass()
+		at(lane)
+		to = all
+		time.Sleep(quantum)
+		long.pass()
+		at(all)
+		long.end()
+		if all.free != 1 || lane.free != 1 {
+			t.Errorf("%d and %d turns are free, want 1 and 1", all.free, lane.free)
+		}
+	})
+}
+
+// TestPlace has a workspace compute on one processor less while another asks for something.
+func TestPlace(t *testing.T) {
+	guests.mu.Lock()
+	guests.newest, guests.before = visit{}, visit{}
+	guests.mu.Unlock()
+	one, two, at := new(API), new(API), time.Now()
+	if one.place(at) != processors() || two.place(at) != lanes() || one.place(at) != lanes() || one.place(at.Add(2*alone)) != processors() {
+		t.Error("a workspace computes where it should not")
+	}
+}

@@ -19,6 +19,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	promdata "github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/storage/remote"
+
+	"github.com/strongroom/strongroom/service/amp/series"
 )
 
 // Bounds that hold also where a workspace has no limit.
@@ -63,6 +65,9 @@ func (a *API) keep(ctx context.Context, r *Request, second bool) (*Answer, error
 		return refused, nil
 	}
 	defer w.leave()
+	if len(r.Body) > maxLight {
+		ctx = series.WithPace(ctx, rest)
+	}
 	w.whole = !second
 	if a, err := a.quick(ctx, r, w); a != nil || err != nil {
 		return a, err
@@ -99,17 +104,14 @@ func (a *API) begin(ctx context.Context, size int) (*write, *Answer) {
 	if err := a.writes.enter(ctx); err != nil {
 		return nil, plain(http.StatusServiceUnavailable, err.Error()).later(1)
 	}
-	beside := guests.beside(a, time.Now())
+	place := a.place(time.Now())
 	w := &write{api: a, limits: l}
-	w.leave = sync.OnceFunc(func() { w.turn.end(); w.lane.end(); a.writes.leave() })
+	w.leave = sync.OnceFunc(func() { w.turn.end(); a.writes.leave() })
 	if size <= maxLight {
 		w.turn.later(ctx, processors())
 		return w, nil
 	}
-	if beside {
-		w.lane.begin(ctx, lanes())
-	}
-	w.turn.begin(ctx, processors())
+	w.turn.begin(ctx, place)
 	return w, nil
 }
 

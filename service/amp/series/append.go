@@ -151,6 +151,7 @@ func (t *transaction) Commit() error {
 		for _, e := range t.metadata {
 			t.db.metadata.put(e)
 		}
+		pauses(t.ctx)
 	}
 	return t.inner.Commit()
 }

@@ -18,8 +18,15 @@ type paceKey struct{}
 
 // WithPace returns a context in which selections of series call pace again and again while they look for them, from the goroutine that
 // does: upstream's code walks over all that a query does not want without coming back to whoever asked. pace must be quick, or give way on purpose.
+// Commits call it once, when what was appended is durable: all that were synced together would show it in a row.
 func WithPace(ctx context.Context, pace func()) context.Context {
 	return context.WithValue(ctx, paceKey{}, pace)
+}
+
+func pauses(ctx context.Context) {
+	if call, ok := ctx.Value(paceKey{}).(func()); ok {
+		call()
+	}
 }
 
 // pace counts what is looked at in the index of one querier.
