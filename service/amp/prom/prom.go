@@ -79,11 +79,12 @@ type API struct {
 	asked    [answering + 1]bucket // requests, by kind
 	writes   *gate
 	queries  *gate
+	lane     *turns // of what computes for long, beside other workspaces
 }
 
 // New returns the API of a workspace. It takes nothing over: the DB stays the caller's.
 func New(o Options) *API {
-	a := &API{db: o.DB, told: o.Queried, wanted: o.Wanted, router: route.New(), known: newKnown(), writes: newGate(atOnce(), waitingWrites), queries: newGate(o.Limits.queries())}
+	a := &API{db: o.DB, told: o.Queried, wanted: o.Wanted, router: route.New(), known: newKnown(), writes: newGate(atOnce(), waitingWrites), queries: newGate(o.Limits.queries()), lane: newLane()}
 	a.limits.Store(&o.Limits)
 	a.decode = a.ownDecode
 	if o.Forward != nil {

@@ -17,6 +17,7 @@ import (
 // whoever reads the network: Go looks there only when nothing else is to be done. Who has computed for a while gives way to
 // those who wait, and those who have just come go first.
 type turns struct {
+	within  *turns // of which one is taken, too; nil for none
 	waiting atomic.Int64
 
 	mu     sync.Mutex
@@ -49,9 +50,9 @@ const (
 // processors are the turns of the program.
 var processors = sync.OnceValue(func() *turns { return &turns{free: machine.Free()} })
 
-// lanes are those of what computes for long beside another workspace, on one processor less: what a request does before and after its turn,
+// newLane returns the turns of what computes for long in one workspace beside another, on one processor less: what a request does before and after its turn,
 // from TLS to the garbage it leaves, takes about as long again.
-var lanes = sync.OnceValue(func() *turns { return &turns{free: max(1, machine.Free()-1)} })
+func newLane() *turns { return &turns{within: processors(), free: max(1, machine.Free()-1)} }
 
 // alone is for how long a workspace is alone again when another has asked for something: it may have all processors then.
 const alone = time.Second
@@ -85,7 +86,7 @@ func (c *company) beside(a *API, now time.Time) bool {
 // place returns where a request of a workspace computes that takes long.
 func (a *API) place(now time.Time) *turns {
 	if guests.beside(a, now) {
-		return lanes()
+		return a.lane
 	}
 	return processors()
 }
@@ -121,6 +122,11 @@ func (t *turns) take(ctx context.Context, queue int) bool {
 	return false
 }
 
+// wanted reports whether somebody waits for a turn.
+func (t *turns) wanted() bool {
+	return t.waiting.Load() > 0 || t.within != nil && t.within.waiting.Load() > 0
+}
+
 // give gives a turn to the next.
 func (t *turns) give() {
 	t.mu.Lock()
@@ -151,6 +157,7 @@ type turn struct {
 	own    bool // it has a thread to itself
 	owed   bool // it computes without, until it is no longer light
 	held   bool
+	inner  bool // holds one of those that its own are within
 }
 
 // later has a request wait for its first turn when it has computed for a while, and not before.
@@ -171,8 +178,21 @@ func (t *turn) begin(ctx context.Context, of *turns) {
 
 // wait waits for a turn in one of the queues. The caller holds mu.
 func (t *turn) wait(queue int) {
-	t.held, t.since = t.of.take(t.ctx, queue), time.Now()
+	t.held = t.of.take(t.ctx, queue)
+	t.inner = t.of.within != nil && t.of.within.take(t.ctx, queue)
+	t.since = time.Now()
 	t.sliced = t.since
+}
+
+// give gives back what is held. The caller holds mu.
+func (t *turn) give() {
+	if t.inner {
+		t.of.within.give()
+	}
+	if t.held {
+		t.of.give()
+	}
+	t.held, t.inner = false, false
 }
 
 // pass gives way where others wait and the request has computed for a while: other requests, Go's other goroutines, and the kernel's other threads.
@@ -212,13 +232,11 @@ func (t *turn) ends(now time.Time) bool {
 	if t.place != nil && now.Sub(t.sliced) >= t.slice() {
 		to = t.place(now)
 	}
-	if to == t.of && t.of.waiting.Load() == 0 {
+	if to == t.of && !t.of.wanted() {
 		return false
 	}
-	if t.held {
-		t.of.give()
-	}
-	t.of, t.held = to, false
+	t.give()
+	t.of = to
 	return true
 }
 
@@ -233,8 +251,6 @@ func (t *turn) slice() time.Duration {
 func (t *turn) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.held {
-		t.of.give()
-	}
-	t.of, t.held, t.owed = nil, false, false
+	t.give()
+	t.of, t.owed = nil, false
 }

@@ -148,12 +148,13 @@ func TestTurnLater(t *testing.T) {
 // TestTurnMoves has one that computes for long go on elsewhere, and come back.
 func TestTurnMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all, lane := &turns{free: 1}, &turns{free: 1}
+		all := &turns{free: 1}
+		lane := &turns{free: 1, within: all}
 		to := all
 		long := turn{place: func(time.Time) *turns { return to }}
 		at := func(want *turns) {
 			t.Helper()
-			if long.of != want || !long.held || all.free+lane.free != 1 || want.free != 0 {
+			if long.of != want || !long.held || long.inner != (want == lane) || all.free != 0 || (lane.free == 0) != (want == lane) {
 				t.Fatalf("it has no turn where it should, or another: %d and %d are free", all.free, lane.free)
 			}
 		}
@@ -163,6 +164,19 @@ func TestTurnMoves(t *testing.T) {
 		at(all)
 		time.Sleep(quantum)
 		long.pass()
+		at(lane)
+		other, done := new(turn), false
+		go func() {
+			other.begin(t.Context(), all) // within which the lane is
+			done = true
+			time.Sleep(quantum)
+			other.end()
+		}()
+		synctest.Wait()
+		time.Sleep(quantum)
+		if long.pass(); !done {
+			t.Error("who waited has had no turn")
+		}
 		at(lane)
 		to = all
 		time.Sleep(quantum)
@@ -180,8 +194,8 @@ func TestPlace(t *testing.T) {
 	guests.mu.Lock()
 	guests.newest, guests.before = visit{}, visit{}
 	guests.mu.Unlock()
-	one, two, at := new(API), new(API), time.Now()
-	if one.place(at) != processors() || two.place(at) != lanes() || one.place(at) != lanes() || one.place(at.Add(2*alone)) != processors() {
+	one, two, at := &API{lane: newLane()}, &API{lane: newLane()}, time.Now()
+	if one.place(at) != processors() || two.place(at) != two.lane || one.place(at) != one.lane || one.place(at.Add(2*alone)) != processors() {
 		t.Error("a workspace computes where it should not")
 	}
 }
