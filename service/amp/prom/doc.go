@@ -11,7 +11,7 @@
 //   - A workspace runs no more at one moment than there are processors and one, of writes and of queries each; what is more
 //     waits, and beyond that is refused; of all workspaces together no more compute than leave a thread free, and they take turns
 //     of a millisecond, also while they pass over what they do not want; what takes long in a workspace, writes and queries together, has one processor less beside another; what is answered within half a millisecond
-//     waits for no turn. What computes lets others have its processor between, of Go's goroutines and of the kernel's threads. What reads for long goes on with
+//     waits for no turn, unless it is one of several beside another workspace. What computes lets others have its processor between, of Go's goroutines and of the kernel's threads. What reads for long goes on with
 //     a lower priority in the kernel (package apart). So a flood or a monster query leaves the others a fair part of the machine, and at once.
 //   - Names and values of labels reach no log: upstream's loggers are discarded.
 //

@@ -82,6 +82,13 @@ func (g *gate) admit() {
 	}
 }
 
+// several reports whether one that runs is not the only one.
+func (g *gate) several() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running > 1 || len(g.waiting) > 0
+}
+
 // queued returns how many wait.
 func (g *gate) queued() int {
 	g.mu.Lock()

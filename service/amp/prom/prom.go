@@ -328,8 +328,7 @@ func (a *API) ask(ctx context.Context, r *Request, reads bool) (*Answer, error) 
 			return refused, nil
 		}
 		defer a.queries.leave()
-		guests.beside(a, time.Now())
-		q.turn.later(ctx, processors())
+		a.start(ctx, &q.turn, time.Now())
 		defer q.turn.end()
 		q.turn.own, q.turn.place = apart.Lowers, a.place
 		h = h.WithContext(series.WithPace(h.Context(), q.turn.pass))

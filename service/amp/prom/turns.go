@@ -122,6 +122,17 @@ func (t *turns) take(ctx context.Context, queue int) bool {
 	return false
 }
 
+// start has a query that was let in begin. One that comes alone computes at once, and waits for a turn only when it takes long. One of several of
+// its workspace waits from the beginning while another workspace asks for something, on the processors that are left to the workspace then: what
+// each of a flood may compute without a turn is a processor, together.
+func (a *API) start(ctx context.Context, t *turn, now time.Time) {
+	if guests.beside(a, now) && a.queries.several() {
+		t.begin(ctx, a.lane)
+		return
+	}
+	t.later(ctx, processors())
+}
+
 // wanted reports whether somebody waits for a turn.
 func (t *turns) wanted() bool {
 	return t.waiting.Load() > 0 || t.within != nil && t.within.waiting.Load() > 0

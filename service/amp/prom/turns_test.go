@@ -191,11 +191,43 @@ func TestTurnMoves(t *testing.T) {
 
 // TestPlace has a workspace compute on one processor less while another asks for something.
 func TestPlace(t *testing.T) {
-	guests.mu.Lock()
-	guests.newest, guests.before = visit{}, visit{}
-	guests.mu.Unlock()
+	noGuests()
 	one, two, at := &API{lane: newLane()}, &API{lane: newLane()}, time.Now()
 	if one.place(at) != processors() || two.place(at) != two.lane || one.place(at) != one.lane || one.place(at.Add(2*alone)) != processors() {
 		t.Error("a workspace computes where it should not")
 	}
+}
+
+func noGuests() {
+	guests.mu.Lock()
+	defer guests.mu.Unlock()
+	guests.newest, guests.before = visit{}, visit{}
+}
+
+// TestStart has one of several queries of a workspace wait for a turn before it computes, where another workspace asks for something, and no other query.
+func TestStart(t *testing.T) {
+	noGuests()
+	a, other, at := &API{lane: newLane(), queries: newGate(2, 2)}, new(API), time.Now()
+	starts := func(what string, waits bool) {
+		t.Helper()
+		var one turn
+		a.start(t.Context(), &one, at)
+		defer one.end()
+		if one.owed == waits || one.held != waits || (one.of == a.lane) != waits {
+			t.Errorf("%s: owes its turn: %t, has one: %t", what, one.owed, one.held)
+		}
+	}
+	enter := func() {
+		t.Helper()
+		if err := a.queries.enter(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter()
+	enter()
+	starts("two of one workspace alone", false)
+	guests.beside(other, at)
+	starts("two beside another workspace", true)
+	a.queries.leave()
+	starts("one beside another workspace", false)
 }
