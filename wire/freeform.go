@@ -2,6 +2,7 @@ package wire
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ func (s *Shape) free() []*Member {
 	}
 	var list []*Member
 	for _, m := range s.Members {
-		if freeText(m) || tagged(m) || leadsToFree(m.Shape, map[*Shape]bool{}) {
+		if leadsToFree(m, map[*Shape]bool{}) {
 			list = append(list, m)
 		}
 	}
@@ -31,18 +32,17 @@ func (s *Shape) free() []*Member {
 	return list
 }
 
-// leadsToFree reports whether there are such texts below a shape. One that is being looked at already adds nothing to the answer.
-func leadsToFree(s *Shape, seen map[*Shape]bool) bool {
+// leadsToFree reports whether a member is such a text, or has some below it. A shape that is being looked at already adds nothing to the answer.
+func leadsToFree(m *Member, seen map[*Shape]bool) bool {
+	if freeText(m) || tagged(m) {
+		return true
+	}
+	s := m.Shape
 	if seen[s] {
 		return false
 	}
 	seen[s] = true
-	for _, m := range s.Members {
-		if freeText(m) || tagged(m) || leadsToFree(m.Shape, seen) {
-			return true
-		}
-	}
-	return s.Elem != nil && leadsToFree(s.Elem.Shape, seen)
+	return slices.ContainsFunc(s.Members, func(m *Member) bool { return leadsToFree(m, seen) }) || s.Elem != nil && leadsToFree(s.Elem, seen)
 }
 
 // freeText reports whether people write a member as they like. Whom a name is about in IAM and STS, and by which session, is
@@ -135,5 +135,3 @@ func (w freeWalk) tags(v reflect.Value, s *Shape, at, name string) {
 		}
 	}
 }
-
-func joined(path, name string) string { return (&walk{explain: true}).join(path, name) }

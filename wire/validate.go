@@ -54,7 +54,7 @@ func (o *Operation) inDocument(failures []failure) bool {
 	if o.Service == nil || o.Service.Protocol != RESTXML || o.Input.Payload == "" {
 		return false
 	}
-	document := (&walk{explain: true}).join("", o.Input.Payload) + "."
+	document := joined("", o.Input.Payload) + "."
 	return !slices.ContainsFunc(failures, func(f failure) bool { return !strings.HasPrefix(f.path, document) })
 }
 
@@ -140,6 +140,11 @@ func (w *walk) join(path, name string) string {
 	if !w.explain {
 		return ""
 	}
+	return joined(path, name)
+}
+
+// joined returns the path of a member below another, as AWS words it.
+func joined(path, name string) string {
 	if name[0] >= 'A' && name[0] <= 'Z' {
 		name = string(name[0]+'a'-'A') + name[1:]
 	}
