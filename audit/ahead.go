@@ -3,6 +3,8 @@ package audit
 import (
 	"errors"
 	"os"
+
+	"github.com/strongroom/strongroom/durable"
 )
 
 const (
@@ -38,7 +40,7 @@ func (s *step) fill(path string, from int64) {
 	zeros := make([]byte, zeroChunk)
 	for at := from; at < s.end && err == nil; at += zeroChunk {
 		if _, err = file.WriteAt(zeros[:min(zeroChunk, s.end-at)], at); err == nil {
-			err = datasync(file)
+			err = durable.SyncData(file)
 		}
 	}
 	s.err = errors.Join(err, file.Close())

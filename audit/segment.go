@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
-	"golang.org/x/sys/unix"
 
 	"github.com/strongroom/strongroom/durable"
 	"github.com/strongroom/strongroom/secret"
@@ -224,16 +223,7 @@ func (s *segment) writeAt(frame []byte, off, zeroed int64) (int64, error) {
 	if _, err := s.file.WriteAt(frame, off); err != nil {
 		return zeroed, err
 	}
-	return zeroed, datasync(s.file)
-}
-
-func datasync(f *os.File) error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err != unix.EINTR {
-			return err
-		}
-	}
+	return zeroed, durable.SyncData(s.file)
 }
 
 // readFrame reads the sealed bytes of the frame at off. It returns none at the end of the
